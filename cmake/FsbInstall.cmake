@@ -1,0 +1,44 @@
+# What goes where on `cmake --install`.
+
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY include/fsbackend DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS fsbackend fsbackend-static EXPORT fsbackend
+	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/fsbackend)
+install(EXPORT fsbackend NAMESPACE fsbackend:: FILE fsbackend-targets.cmake DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/fsbackend-config-version.cmake
+	COMPATIBILITY SameMinorVersion)
+install(FILES cmake/fsbackend-config.cmake ${PROJECT_BINARY_DIR}/fsbackend-config-version.cmake
+	DESTINATION ${package_dir})
+
+# The prefix may be chosen as late as at `cmake --install --prefix`, and the file has to know it.
+install(CODE "
+	set(PROJECT_DESCRIPTION \"${PROJECT_DESCRIPTION}\")
+	set(PROJECT_VERSION \"${PROJECT_VERSION}\")
+	set(LIBDIR \"${CMAKE_INSTALL_LIBDIR}\")
+	set(INCLUDEDIR \"${CMAKE_INSTALL_INCLUDEDIR}\")
+	configure_file(\"${PROJECT_SOURCE_DIR}/pkgconfig/fsbackend.pc.in\"
+		\"${PROJECT_BINARY_DIR}/fsbackend.pc\" @ONLY)")
+install(FILES ${PROJECT_BINARY_DIR}/fsbackend.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+foreach(section 1 3 7 8)
+	file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.${section})
+	if(pages)
+		install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+	endif()
+endforeach()
+
+# `mount -t fuse.fsbackend` runs /sbin/mount.fuse.fsbackend, which is fsbackend-mount by another name.
+if(TARGET fsbackend-mount)
+	install(TARGETS fsbackend-mount DESTINATION ${CMAKE_INSTALL_BINDIR})
+	file(RELATIVE_PATH program ${CMAKE_INSTALL_FULL_SBINDIR}
+		${CMAKE_INSTALL_FULL_BINDIR}/fsbackend-mount)
+	install(CODE "
+		set(sbin \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
+		message(STATUS \"Installing: \${sbin}/mount.fuse.fsbackend\")
+		file(MAKE_DIRECTORY \"\${sbin}\")
+		file(CREATE_LINK \"${program}\" \"\${sbin}/mount.fuse.fsbackend\" SYMBOLIC)")
+endif()
