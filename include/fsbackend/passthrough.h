@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The passthrough: a file system that is a directory of the host.
+ *
+ * Smallest correct use:
+ *
+ *	struct fsb_passthrough_config config;
+ *	struct fsb_filesystem *fs;
+ *	fsb_passthrough_config_init(&config);
+ *	config.source = "/srv/share";
+ *	int err = fsb_passthrough_new(&config, &fs);
+ *	... serve it ...
+ *	fsb_passthrough_free(fs);
+ *
+ * What the process notices: a thread that becomes another user, if only for its file system calls, makes the process undumpable
+ * and loses its PR_SET_PDEATHSIG (prctl(2)); neither is given back. /proc/self/fd is used as long as the file system lives, so
+ * it does not survive fork(2) in the child, the main thread must not end before, and no thread may have a descriptor table of its own (unshare(2) with CLONE_FILES).
+ *
+ * The process should ignore SIGXFSZ (a write beyond RLIMIT_FSIZE then fails with EFBIG instead of ending the process).
+ */
+#ifndef FSBACKEND_PASSTHROUGH_H
+#define FSBACKEND_PASSTHROUGH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <fsbackend/base.h>
+#include <fsbackend/filesystem.h>
+#include <fsbackend/log.h>
+
+FSB_BEGIN_DECLS
+
+/** How much the client may keep. */
+enum fsb_cache {
+	FSB_CACHE_AUTO = 0,  /* data until mtime or size change; names and attributes for the timeouts (1 s) */
+	FSB_CACHE_NONE = 1,  /* nothing: every read and every lookup asks (direct I/O, timeouts 0) */
+	FSB_CACHE_ALWAYS = 2 /* everything: only for trees that nobody else changes (timeouts one day) */
+};
+
+/** Who judges permissions. */
+enum fsb_permissions {
+	FSB_PERMISSIONS_CLIENT = 0, /* the client's kernel (mounted with default_permissions); new files belong to the caller */
+	FSB_PERMISSIONS_SERVER = 1  /* the server, as the caller with all the caller's groups, at each operation */
+};
+
+/** Where locks are kept. */
+enum fsb_locks {
+	FSB_LOCKS_LOCAL = 0, /* in the client's kernel: seen by processes of that client only */
+	FSB_LOCKS_HOST = 1   /* on the host: seen by everybody */
+};
+
+/** What a caller whose supplementary groups are unknown is taken for, in server mode. */
+enum fsb_unknown_groups {
+	FSB_UNKNOWN_GROUPS_REFUSE = 0, /* the operation fails with EACCES */
+	FSB_UNKNOWN_GROUPS_PRIMARY = 1 /* for one with no groups but the primary one */
+};
+
+/** @count ids from @client on (as the client numbers them) are @count ids from @host on. */
+struct fsb_id_range {
+	uint32_t client;
+	uint32_t host;
+	uint32_t count;
+};
+
+/** A timeout that follows from the cache policy. */
+#define FSB_TIMEOUT_DEFAULT UINT64_MAX
+
+/**
+ * How a passthrough is made. Set it up by fsb_passthrough_config_init(), then change what you need.
+ *
+ * @size:        sizeof the struct, set by fsb_passthrough_config_init()
+ * @source:      the directory to serve; or NULL, and then
+ * @source_fd:   an open directory (O_PATH is enough), duplicated; default -1
+ * @cache:       see enum fsb_cache
+ * @entry_timeout_ns, @attr_timeout_ns, @negative_timeout_ns: how long the client may believe names, attributes, and that a name
+ *               does not exist; FSB_TIMEOUT_DEFAULT follows @cache. In server mode the default of names is 0, and must be: each
+ *               step of a walk is judged. That of attributes is 0 there with @client_checks
+ * @writeback:   the client collects writes (faster, and the host sees them late); excludes FSB_CACHE_NONE
+ * @xattr:       extended attributes (default true); without, each such operation answers EOPNOTSUPP
+ * @posix_acl:   the client's kernel handles POSIX ACLs itself (default true, needs @xattr)
+ * @read_only:   everything that changes anything answers EROFS
+ * @permissions, @unknown_groups, @locks: see there
+ * @client_checks: in server mode, the client's kernel checks as well (default true; the mount should have default_permissions). Linux never
+ *               asks a server who may open a FIFO or a device, so without this everybody may: then mount with nodev.
+ *               It costs a GETATTR a step of a walk, since the client is to check by what is true now
+ * @no_open, @no_opendir: files and directories are not opened where the client can do without (fewer round trips, but the
+ *               permission to read or write is then checked by the client only: not with FSB_PERMISSIONS_SERVER;
+ *               and no_open not with FSB_LOCKS_HOST, whose locks go with the last close)
+ * @direct_io:   O_DIRECT of the client goes through to the host's files (default false: taken off)
+ * @announce_submounts: mount points below the source are shown as such (default true)
+ * @max_fds:     how many file descriptors inodes may hold, 0 (default) for a quarter of the soft RLIMIT_NOFILE. Open files
+ *               come on top
+ * @uid_map, @nuid_map, @gid_map, @ngid_map: id ranges, copied; no ranges: ids are the same on both sides. With ranges, a client's
+ *               id outside of them is refused (EOVERFLOW), and a host's is shown as 65534
+ * @log:         where messages go
+ */
+struct fsb_passthrough_config {
+	size_t size;
+	const char *source;
+	int source_fd;
+	enum fsb_cache cache;
+	uint64_t entry_timeout_ns;
+	uint64_t attr_timeout_ns;
+	uint64_t negative_timeout_ns;
+	bool writeback;
+	bool xattr;
+	bool posix_acl;
+	bool read_only;
+	enum fsb_permissions permissions;
+	enum fsb_unknown_groups unknown_groups;
+	enum fsb_locks locks;
+	bool client_checks;
+	bool no_open;
+	bool no_opendir;
+	bool direct_io;
+	bool announce_submounts;
+	unsigned int max_fds;
+	const struct fsb_id_range *uid_map;
+	size_t nuid_map;
+	const struct fsb_id_range *gid_map;
+	size_t ngid_map;
+	struct fsb_log log;
+};
+
+/** Set every field that lies in the first @size bytes to its default; for fsb_passthrough_config_init(). */
+FSB_API void fsb_passthrough_config_defaults(struct fsb_passthrough_config *config, size_t size);
+
+/** Set every field to its default, and @size to that of the struct in this very header. */
+static inline void fsb_passthrough_config_init(struct fsb_passthrough_config *config)
+{
+	fsb_passthrough_config_defaults(config, sizeof(*config));
+}
+
+/**
+ * Make a file system of a host directory.
+ *
+ * @config: copied, with what it points at
+ * @fs:     filled; to be freed by fsb_passthrough_free() after every server that uses it
+ *
+ * Return: 0; -EINVAL for a configuration that makes no sense (the log says which field); -ENOTDIR when the source is no
+ * directory; -ENOMEM; or the errno of opening the source or /proc/self/fd.
+ */
+FSB_API int fsb_passthrough_new(const struct fsb_passthrough_config *config, struct fsb_filesystem **fs);
+
+/**
+ * Never look into the file system with this device number: the mount at which @fs itself is served, when that lies inside of the
+ * source. A request that led there would wait for one that the same server has to answer. Names that lead there give the
+ * client ELOOP. To be called before the first request; 0 (default) for none. Costs one statx(2) a lookup.
+ */
+FSB_API void fsb_passthrough_avoid(struct fsb_filesystem *fs, dev_t device);
+
+/** Free it, closing every file. No operation may run. NULL is nothing. */
+FSB_API void fsb_passthrough_free(struct fsb_filesystem *fs);
+
+/** What a passthrough holds at this moment. */
+struct fsb_usage {
+	uint64_t inodes;     /* known to the client, the root included */
+	uint64_t inode_fds;  /* descriptors held for inodes */
+	uint64_t handles;    /* open files and directories */
+	uint64_t lookups;    /* sum of the lookup counts, the root's excepted */
+};
+
+/** Count what @fs (made by fsb_passthrough_new()) holds. Any thread; exact when no operation runs. */
+FSB_API void fsb_passthrough_usage(struct fsb_filesystem *fs, struct fsb_usage *usage);
+
+FSB_END_DECLS
+
+#endif
