@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The handle table: fh -> open file or directory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "passthrough.h"
+
+enum { SHARD_MASK = HANDLE_SHARDS - 1, SHARD_BITS = 4 };
+_Static_assert(1 << SHARD_BITS == HANDLE_SHARDS, "the low bits of a handle are its shard");
+
+static uint64_t hash_handle(const struct hash_link *link)
+{
+	return hash_entry(link, struct handle, link)->fh >> SHARD_BITS;
+}
+
+void handles_init(struct handle_table *table)
+{
+	for (unsigned int i = 0; i < HANDLE_SHARDS; i++) {
+		pthread_mutex_init(&table->shards[i].lock, NULL);
+		hashtable_init(&table->shards[i].table, hash_handle);
+		table->shards[i].next = 1; /* so that 0 is never a handle */
+	}
+}
+
+/* Does not change: only O_APPEND and O_DIRECT follow the client. */
+static bool handle_writes(const struct handle *handle)
+{
+	return (atomic_load_explicit(&handle->flags, memory_order_relaxed) & O_ACCMODE) != O_RDONLY;
+}
+
+static void handle_free(struct passthrough *pt, struct handle *handle)
+{
+	if (handle->dir) {
+		pthread_mutex_destroy(&handle->dir->lock);
+		free(handle->dir->buffer);
+		free(handle->dir);
+	}
+	if (handle->fd >= 0)
+		close(handle->fd);
+	if (handle->inode && handle_writes(handle))
+		atomic_fetch_sub_explicit(&handle->inode->writers, 1, memory_order_relaxed);
+	if (handle->inode)
+		inode_release(pt, handle->inode);
+	free(handle);
+}
+
+void handle_put(struct passthrough *pt, struct handle *handle)
+{
+	if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) == 1)
+		handle_free(pt, handle);
+}
+
+void handles_clear(struct passthrough *pt)
+{
+	for (unsigned int s = 0; s < HANDLE_SHARDS; s++) {
+		struct handle_shard *shard = &pt->handles.shards[s];
+		pthread_mutex_lock(&shard->lock);
+		for (size_t i = 0; shard->table.count > 0; i++) {
+			struct hash_link *link = hashtable_chain(&shard->table, i);
+			if (!link)
+				continue;
+			hashtable_remove(&shard->table, link);
+			handle_put(pt, hash_entry(link, struct handle, link));
+		}
+		pthread_mutex_unlock(&shard->lock);
+	}
+}
+
+uint64_t handles_count(struct passthrough *pt)
+{
+	uint64_t count = 0;
+
+	for (unsigned int s = 0; s < HANDLE_SHARDS; s++) {
+		pthread_mutex_lock(&pt->handles.shards[s].lock);
+		count += pt->handles.shards[s].table.count;
+		pthread_mutex_unlock(&pt->handles.shards[s].lock);
+	}
+	return count;
+}
+
+static int dirstream_new(struct passthrough *pt, int fd, struct dirstream **made)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	struct dirstream *dir = calloc(1, sizeof(*dir));
+	if (!dir)
+		return -ENOMEM;
+	pthread_mutex_init(&dir->lock, NULL);
+	dir->difference = ino_difference(pt, st.st_dev);
+	*made = dir;
+	return 0;
+}
+
+int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, enum handle_type type, uint64_t *fh)
+{
+	struct handle *handle = calloc(1, sizeof(*handle));
+	if (!handle) {
+		close(fd);
+		return -ENOMEM;
+	}
+	inode_keep(inode);
+	handle->inode = inode;
+	handle->fd = fd;
+	atomic_init(&handle->flags, flags);
+	if (handle_writes(handle))
+		atomic_fetch_add_explicit(&inode->writers, 1, memory_order_relaxed);
+	atomic_init(&handle->refs, 1);
+	int err = type == HANDLE_DIRECTORY ? dirstream_new(pt, fd, &handle->dir) : 0;
+	if (!err) {
+		unsigned int number = atomic_fetch_add_explicit(&pt->handles.turn, 1, memory_order_relaxed);
+		struct handle_shard *shard = &pt->handles.shards[number & SHARD_MASK];
+		pthread_mutex_lock(&shard->lock);
+		handle->fh = shard->next++ << SHARD_BITS | (number & SHARD_MASK);
+		err = hashtable_insert(&shard->table, &handle->link);
+		/* Read under the lock: a client may close what it has not been told of yet. */
+		*fh = handle->fh;
+		pthread_mutex_unlock(&shard->lock);
+	}
+	if (err)
+		handle_put(pt, handle);
+	return err;
+}
+
+static struct handle *find(struct handle_shard *shard, uint64_t fh)
+{
+	struct hash_link *link = hashtable_chain(&shard->table, fh >> SHARD_BITS);
+
+	for (; link; link = link->next)
+		if (hash_entry(link, struct handle, link)->fh == fh)
+			return hash_entry(link, struct handle, link);
+	return NULL;
+}
+
+int handle_get_any(struct passthrough *pt, uint64_t fh, struct handle **handle)
+{
+	struct handle_shard *shard = &pt->handles.shards[fh & SHARD_MASK];
+
+	pthread_mutex_lock(&shard->lock);
+	*handle = find(shard, fh);
+	if (*handle)
+		atomic_fetch_add_explicit(&(*handle)->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&shard->lock);
+	return *handle ? 0 : -EBADF;
+}
+
+static bool is_type(const struct handle *handle, enum handle_type type)
+{
+	return (handle->dir != NULL) == (type == HANDLE_DIRECTORY);
+}
+
+int handle_get(struct passthrough *pt, uint64_t fh, enum handle_type type, struct handle **handle)
+{
+	int err = handle_get_any(pt, fh, handle);
+
+	if (err || is_type(*handle, type))
+		return err;
+	handle_put(pt, *handle);
+	*handle = NULL;
+	return -EBADF;
+}
+
+int handle_close(struct passthrough *pt, uint64_t fh, enum handle_type type)
+{
+	struct handle_shard *shard = &pt->handles.shards[fh & SHARD_MASK];
+
+	pthread_mutex_lock(&shard->lock);
+	struct handle *handle = find(shard, fh);
+	if (handle && is_type(handle, type))
+		hashtable_remove(&shard->table, &handle->link);
+	else
+		handle = NULL;
+	pthread_mutex_unlock(&shard->lock);
+	if (!handle)
+		return -EBADF;
+	handle_put(pt, handle);
+	return 0;
+}

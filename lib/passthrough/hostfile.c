@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Opening files of the host: names, what O_PATH descriptors stand for, and what a request works on. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "passthrough.h"
+
+struct fd_name fd_name(int fd)
+{
+	struct fd_name name;
+	char *at = &name.text[sizeof(name.text) - 1];
+	unsigned int rest = (unsigned int)fd;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + rest % 10);
+	while (rest /= 10);
+	memmove(name.text, at, (size_t)(&name.text[sizeof(name.text)] - at));
+	return name;
+}
+
+/* A full descriptor table is a matter of cached descriptors first; the client hears of it only when there are none. */
+static int open_healing(struct passthrough *pt, int dirfd, const char *name, int flags)
+{
+	int fd = openat(dirfd, name, flags);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && inodes_drop_fds(pt) > 0)
+		fd = openat(dirfd, name, flags);
+	if (fd >= 0)
+		return fd;
+	return errno == EMFILE ? -ENFILE : -errno;
+}
+
+int directory_to_change(struct inode_use *dir, uint64_t nodeid, const char *name)
+{
+	int dirfd = inode_use_fd(dir, nodeid);
+	if (dirfd < 0)
+		return dirfd;
+	int err = check_name(name);
+	if (!err)
+		err = check_writable(dir->pt);
+	return err ? err : dirfd;
+}
+
+int reopen(struct passthrough *pt, int fd, mode_t type, int flags)
+{
+	if (S_ISLNK(type))
+		return -ELOOP;
+	if (!S_ISREG(type) && !S_ISDIR(type))
+		return -ENXIO;
+	/*
+	 * O_NOFOLLOW would refuse the magic link. O_NONBLOCK: whoever holds a lease on the file must not stall a thread; regular
+	 * files and directories do not look at it otherwise.
+	 */
+	flags &= ~(O_CREAT | O_EXCL | O_NOFOLLOW);
+	return open_healing(pt, pt->proc_fd, fd_name(fd).text, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+/* Asked so that the mount need not answer: what is asked for is nothing, and the device number comes all the same. */
+static bool is_avoided(struct passthrough *pt, int fd)
+{
+	struct statx stx;
+
+	return pt->avoided && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx) == 0 &&
+	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == pt->avoided;
+}
+
+int open_name(struct passthrough *pt, int dirfd, const char *name)
+{
+	int fd = open_healing(pt, dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || !is_avoided(pt, fd))
+		return fd;
+	close(fd);
+	return -ELOOP;
+}
+
+int file_use_begin(struct passthrough *pt, uint64_t nodeid, uint64_t fh, int flags, struct file_use *use)
+{
+	*use = (struct file_use){ .pt = pt, .opened = -1 };
+	if (fh != 0 || !pt->no_open) {
+		int err = handle_get(pt, fh, HANDLE_FILE, &use->handle);
+		if (!err)
+			use->fd = use->handle->fd;
+		return err;
+	}
+	struct inode_use inode = { pt, NULL };
+	int path = inode_use_fd(&inode, nodeid);
+	use->inode = inode.inode;
+	if (path < 0)
+		return path;
+	_cleanup_worn_ struct worn worn = { 0 };
+	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
+	if (err)
+		return err;
+	use->fd = use->opened = reopen(pt, path, use->inode->type, flags);
+	return use->fd < 0 ? use->fd : 0;
+}
+
+void file_use_end(struct file_use *use)
+{
+	if (use->opened >= 0)
+		close(use->opened);
+	if (use->handle)
+		handle_put(use->pt, use->handle);
+	if (use->inode)
+		inode_put(use->pt, use->inode);
+}

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The inode table: nodeid -> host inode, with lookup counts. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "passthrough.h"
+
+/* ---- Hashes ---- */
+
+static uint64_t hash_id(const struct hash_link *link)
+{
+	return hash_entry(link, struct inode, by_id)->nodeid >> INODE_SHARD_BITS;
+}
+
+static uint64_t hash_bytes(const struct mount *mount, int32_t type, const unsigned char *bytes, size_t length)
+{
+	uint64_t hash = (uint64_t)mount->number << 32 ^ (uint32_t)type ^ length;
+
+	for (size_t i = 0; i < length; i += 8) {
+		uint64_t word = 0;
+		memcpy(&word, bytes + i, length - i < 8 ? length - i : 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 29;
+	}
+	return hash ^ hash >> 32;
+}
+
+static uint64_t hash_inode(const struct inode *inode)
+{
+	return hash_bytes(inode->mount, inode->handle_type, inode->bytes, inode->length);
+}
+
+/* The shard took the low bits. */
+static uint64_t hash_identity(const struct hash_link *link)
+{
+	return hash_inode(hash_entry(link, struct inode, by_identity)) >> INODE_SHARD_BITS;
+}
+
+static bool same(const struct inode *inode, const struct identity *identity)
+{
+	return inode->mount == identity->mount && inode->handle_type == identity->type &&
+	       inode->length == identity->length && memcmp(inode->bytes, identity->bytes, identity->length) == 0;
+}
+
+/* ---- Life of the struct ---- */
+
+static struct inode *inode_new(const struct identity *identity, mode_t type)
+{
+	struct inode *inode = calloc(1, sizeof(*inode) + identity->length);
+	if (!inode)
+		return NULL;
+	inode->mount = identity->mount;
+	inode->handle_type = identity->type;
+	inode->length = identity->length;
+	memcpy(inode->bytes, identity->bytes, identity->length);
+	inode->type = (uint16_t)(type & S_IFMT);
+	inode->pinned = !identity->mount->handles;
+	atomic_init(&inode->fd, -1);
+	atomic_init(&inode->refs, 1);
+	return inode;
+}
+
+static void unref(struct passthrough *pt, struct inode *inode)
+{
+	if (atomic_fetch_sub_explicit(&inode->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	int fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
+	if (fd >= 0)
+		close(fd);
+	mount_put(pt, inode->mount);
+	free(inode);
+}
+
+static struct inode_shard *shard_of_id(struct passthrough *pt, uint64_t nodeid)
+{
+	return &pt->inodes.shards[nodeid & (INODE_SHARDS - 1)];
+}
+
+/* An inode that left the table keeps its descriptor, but outside of the cache: it goes with the struct. */
+static void leave_table(struct inode_shard *shard, struct inode *inode)
+{
+	hashtable_remove(&shard->by_id, &inode->by_id);
+	hashtable_remove(&shard->by_identity, &inode->by_identity);
+	int fd = fdcache_remove(&shard->cache, inode);
+	atomic_store_explicit(&inode->fd, fd, memory_order_release);
+	inode->slot = UINT32_MAX;
+}
+
+/* ---- Finding; the shard's lock is held ---- */
+
+static struct inode *find_id(struct inode_shard *shard, uint64_t nodeid)
+{
+	struct hash_link *link = hashtable_chain(&shard->by_id, nodeid >> INODE_SHARD_BITS);
+
+	for (; link; link = link->next)
+		if (hash_entry(link, struct inode, by_id)->nodeid == nodeid)
+			return hash_entry(link, struct inode, by_id);
+	return NULL;
+}
+
+static struct inode *find_identity(struct inode_shard *shard, uint64_t hash, const struct identity *identity)
+{
+	struct hash_link *link = hashtable_chain(&shard->by_identity, hash >> INODE_SHARD_BITS);
+
+	for (; link; link = link->next)
+		if (same(hash_entry(link, struct inode, by_identity), identity))
+			return hash_entry(link, struct inode, by_identity);
+	return NULL;
+}
+
+static void start_use(struct inode *inode)
+{
+	atomic_fetch_add_explicit(&inode->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&inode->users, 1, memory_order_relaxed);
+}
+
+/* ---- Use ---- */
+
+int inode_get(struct passthrough *pt, uint64_t nodeid, struct inode **inode)
+{
+	if (nodeid == FSB_ROOT_NODEID) {
+		*inode = pt->inodes.root;
+		start_use(*inode);
+		return 0;
+	}
+	struct inode_shard *shard = shard_of_id(pt, nodeid);
+	pthread_mutex_lock(&shard->lock);
+	*inode = find_id(shard, nodeid);
+	if (*inode)
+		start_use(*inode);
+	pthread_mutex_unlock(&shard->lock);
+	return *inode ? 0 : -ESTALE;
+}
+
+void inode_use_again(struct passthrough *pt, struct inode *inode)
+{
+	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
+
+	/* Under the lock, so that an eviction that has seen no user is over. */
+	pthread_mutex_lock(&shard->lock);
+	start_use(inode);
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void inode_put(struct passthrough *pt, struct inode *inode)
+{
+	atomic_fetch_sub_explicit(&inode->users, 1, memory_order_release);
+	unref(pt, inode);
+}
+
+void inode_keep(struct inode *inode)
+{
+	atomic_fetch_add_explicit(&inode->refs, 1, memory_order_relaxed);
+}
+
+void inode_release(struct passthrough *pt, struct inode *inode)
+{
+	unref(pt, inode);
+}
+
+/* ---- Descriptors ---- */
+
+static int open_handle(struct passthrough *pt, const struct inode *inode)
+{
+	struct {
+		struct file_handle handle;
+		unsigned char bytes[IDENTITY_MAX];
+	} space;
+
+	space.handle.handle_bytes = inode->length;
+	space.handle.handle_type = inode->handle_type;
+	memcpy((char *)&space + offsetof(struct file_handle, f_handle), inode->bytes, inode->length);
+
+	_cleanup_worn_ struct worn worn = { 0 };
+	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
+	if (err)
+		return err;
+	/* O_NOFOLLOW: a symlink's handle opens the symlink itself. */
+	int fd = open_by_handle_at(inode->mount->fd, &space.handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && inodes_drop_fds(pt) > 0)
+		fd = open_by_handle_at(inode->mount->fd, &space.handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Close what the cache holds beyond its budget, one at a time and outside of the lock. */
+static void trim(struct inode_shard *shard)
+{
+	for (;;) {
+		pthread_mutex_lock(&shard->lock);
+		int fd = fdcache_evict(&shard->cache, shard->cache.budget);
+		pthread_mutex_unlock(&shard->lock);
+		if (fd < 0)
+			return;
+		close(fd);
+	}
+}
+
+/* Give an inode @fd unless it has one; the shard's lock is held. Return: whether it was taken. */
+static bool adopt_fd(struct inode_shard *shard, struct inode *inode, int fd)
+{
+	if (atomic_load_explicit(&inode->fd, memory_order_relaxed) >= 0)
+		return false;
+	if (inode->slot != UINT32_MAX)
+		return fdcache_add(&shard->cache, inode, fd) == 0;
+	atomic_store_explicit(&inode->fd, fd, memory_order_release);
+	return true;
+}
+
+int inode_fd(struct passthrough *pt, struct inode *inode)
+{
+	int fd = atomic_load_explicit(&inode->fd, memory_order_acquire);
+
+	if (fd >= 0) {
+		/* Written only when it changes anything: the line stays shared between the cores. */
+		if (!atomic_load_explicit(&inode->used, memory_order_relaxed))
+			atomic_store_explicit(&inode->used, true, memory_order_relaxed);
+		return fd;
+	}
+	_cleanup_fd_ int opened = open_handle(pt, inode);
+	if (opened < 0)
+		return opened;
+	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
+	pthread_mutex_lock(&shard->lock);
+	if (adopt_fd(shard, inode, opened))
+		opened = -1;
+	fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
+	bool over = shard->cache.count > shard->cache.budget;
+	pthread_mutex_unlock(&shard->lock);
+	if (over)
+		trim(shard);
+	return fd < 0 ? -ENOMEM : fd;
+}
+
+int inode_use_fd(struct inode_use *use, uint64_t nodeid)
+{
+	int err = inode_get(use->pt, nodeid, &use->inode);
+
+	return err ? err : inode_fd(use->pt, use->inode);
+}
+
+void inode_pin(struct passthrough *pt, struct inode *inode, bool pinned)
+{
+	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
+
+	if (inode == pt->inodes.root)
+		return;
+	pthread_mutex_lock(&shard->lock);
+	inode->pinned = pinned || !inode->mount->handles;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void inode_settle(struct passthrough *pt, struct inode *inode)
+{
+	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
+	struct statx stx;
+
+	if (inode == pt->inodes.root)
+		return;
+	/* Asked under the lock, so that of two names that go at once the last has the last word. What this host did is known here. */
+	pthread_mutex_lock(&shard->lock);
+	int fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
+	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &stx) == 0)
+		inode->pinned = stx.stx_nlink == 0 || !inode->mount->handles;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+unsigned int inodes_drop_fds(struct passthrough *pt)
+{
+	unsigned int dropped = 0;
+
+	for (unsigned int i = 0; i < INODE_SHARDS; i++) {
+		struct inode_shard *shard = &pt->inodes.shards[i];
+		for (;;) {
+			pthread_mutex_lock(&shard->lock);
+			int fd = fdcache_evict(&shard->cache, 0);
+			pthread_mutex_unlock(&shard->lock);
+			if (fd < 0)
+				break;
+			close(fd);
+			dropped++;
+		}
+	}
+	return dropped;
+}
+
+/* ---- Lookup counts ---- */
+
+static int enter_table(struct inode_shard *shard, struct inode *inode, int *fd)
+{
+	int err = *fd < 0 ? 0 : fdcache_add(&shard->cache, inode, *fd);
+	if (err)
+		return err;
+	err = hashtable_insert(&shard->by_id, &inode->by_id);
+	if (!err) {
+		err = hashtable_insert(&shard->by_identity, &inode->by_identity);
+		if (err)
+			hashtable_remove(&shard->by_id, &inode->by_id);
+	}
+	if (err)
+		(void)fdcache_remove(&shard->cache, inode);
+	else
+		*fd = -1;
+	return err;
+}
+
+static int add_inode(struct inode_shard *shard, uint64_t number, const struct identity *identity, mode_t type, int *fd,
+		     struct inode **added)
+{
+	struct inode *inode = inode_new(identity, type);
+	if (!inode)
+		return -ENOMEM;
+	inode->nodeid = shard->next << INODE_SHARD_BITS | number;
+	int err = enter_table(shard, inode, fd);
+	if (err) {
+		free(inode);
+		return err;
+	}
+	shard->next++;
+	*added = inode;
+	return 0;
+}
+
+/* Find or make the inode of an identity, whose mount is taken over. *@fd becomes -1 when the inode took it. */
+static int lookup_identity(struct passthrough *pt, struct identity *identity, mode_t type, int *fd,
+			   struct inode **found)
+{
+	uint64_t hash = hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
+	uint64_t number = hash & (INODE_SHARDS - 1);
+	struct inode_shard *shard = &pt->inodes.shards[number];
+	int err = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	struct inode *inode = find_identity(shard, hash, identity);
+	bool known = inode != NULL;
+	if (!known)
+		err = add_inode(shard, number, identity, type, fd, &inode);
+	else if (*fd >= 0 && adopt_fd(shard, inode, *fd))
+		*fd = -1;
+	if (!err) {
+		inode->nlookup++;
+		start_use(inode);
+		*found = inode;
+	}
+	bool over = shard->cache.count > shard->cache.budget;
+	pthread_mutex_unlock(&shard->lock);
+
+	if (known || err)
+		identity_clear(pt, identity); /* a new inode keeps the mount */
+	if (over)
+		trim(shard);
+	return err;
+}
+
+int inode_lookup(struct passthrough *pt, int fd, mode_t type, struct inode **found)
+{
+	_cleanup_fd_ int own = fd;
+	struct identity identity;
+	int err = identity_of_fd(pt, fd, &identity);
+	if (err)
+		return err;
+	if (!same(pt->inodes.root, &identity))
+		return lookup_identity(pt, &identity, type, &own, found);
+	*found = pt->inodes.root;
+	start_use(*found);
+	identity_clear(pt, &identity);
+	return 0;
+}
+
+/* Only O_PATH descriptors are kept: others would keep the file from being executed. */
+static int open_path_of(struct passthrough *pt, int fd)
+{
+	int path = openat(pt->proc_fd, fd_name(fd).text, O_PATH | O_CLOEXEC);
+
+	if (path < 0 && errno == EMFILE && inodes_drop_fds(pt) > 0)
+		path = openat(pt->proc_fd, fd_name(fd).text, O_PATH | O_CLOEXEC);
+	if (path >= 0)
+		return path;
+	return errno == EMFILE ? -ENFILE : -errno;
+}
+
+int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unnamed, struct inode **found)
+{
+	struct identity identity;
+	int err = identity_of_fd(pt, fd, &identity);
+	if (err)
+		return err;
+	_cleanup_fd_ int path = -1;
+	if (unnamed || !identity.mount->handles) {
+		path = open_path_of(pt, fd);
+		if (path < 0) {
+			identity_clear(pt, &identity);
+			return path;
+		}
+	}
+	return lookup_identity(pt, &identity, type, &path, found);
+}
+
+struct inode *inode_find(struct passthrough *pt, const struct identity *identity)
+{
+	uint64_t hash = hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
+	struct inode_shard *shard = &pt->inodes.shards[hash & (INODE_SHARDS - 1)];
+
+	pthread_mutex_lock(&shard->lock);
+	struct inode *inode = find_identity(shard, hash, identity);
+	if (inode)
+		start_use(inode);
+	pthread_mutex_unlock(&shard->lock);
+	return inode;
+}
+
+void inode_forget(struct passthrough *pt, uint64_t nodeid, uint64_t nlookup)
+{
+	if (nodeid == FSB_ROOT_NODEID)
+		return;
+	struct inode_shard *shard = shard_of_id(pt, nodeid);
+	pthread_mutex_lock(&shard->lock);
+	struct inode *inode = find_id(shard, nodeid);
+	bool dead = false;
+	if (inode) {
+		/* A client that forgets more than it got only loses its own inode. */
+		inode->nlookup -= nlookup < inode->nlookup ? nlookup : inode->nlookup;
+		dead = inode->nlookup == 0;
+	}
+	if (dead)
+		leave_table(shard, inode);
+	pthread_mutex_unlock(&shard->lock);
+	if (dead)
+		unref(pt, inode);
+}
+
+static void empty_shard(struct passthrough *pt, struct inode_shard *shard)
+{
+	pthread_mutex_lock(&shard->lock);
+	for (size_t i = 0; shard->by_id.count > 0; i++) {
+		/* Round and round, as removing may shrink the table. */
+		struct hash_link *link = hashtable_chain(&shard->by_id, i);
+		if (!link)
+			continue;
+		struct inode *inode = hash_entry(link, struct inode, by_id);
+		inode->nlookup = 0;
+		leave_table(shard, inode);
+		unref(pt, inode);
+	}
+	fdcache_clear(&shard->cache);
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void inodes_forget_all(struct passthrough *pt)
+{
+	for (unsigned int i = 0; i < INODE_SHARDS; i++)
+		empty_shard(pt, &pt->inodes.shards[i]);
+}
+
+void inodes_usage(struct passthrough *pt, struct fsb_usage *usage)
+{
+	for (unsigned int i = 0; i < INODE_SHARDS; i++) {
+		struct inode_shard *shard = &pt->inodes.shards[i];
+		pthread_mutex_lock(&shard->lock);
+		usage->inodes += shard->by_id.count;
+		usage->inode_fds += shard->cache.count;
+		for (size_t b = 0; b < shard->by_id.nbuckets; b++)
+			for (struct hash_link *link = shard->by_id.buckets[b]; link; link = link->next)
+				usage->lookups += hash_entry(link, struct inode, by_id)->nlookup;
+		pthread_mutex_unlock(&shard->lock);
+	}
+}
+
+int inodes_init(struct passthrough *pt, int root_fd, unsigned int max_fds)
+{
+	struct identity identity;
+	int err = identity_of_fd(pt, root_fd, &identity);
+
+	pt->inodes.root = err ? NULL : inode_new(&identity, S_IFDIR);
+	if (!pt->inodes.root) {
+		close(root_fd);
+		return err ? err : -ENOMEM;
+	}
+	pt->inodes.root->nodeid = FSB_ROOT_NODEID;
+	pt->inodes.root->pinned = true;
+	pt->inodes.root->slot = UINT32_MAX;
+	atomic_store(&pt->inodes.root->fd, root_fd);
+	for (unsigned int i = 0; i < INODE_SHARDS; i++) {
+		struct inode_shard *shard = &pt->inodes.shards[i];
+		pthread_mutex_init(&shard->lock, NULL);
+		hashtable_init(&shard->by_id, hash_id);
+		hashtable_init(&shard->by_identity, hash_identity);
+		shard->cache.budget = max_fds / INODE_SHARDS > 0 ? max_fds / INODE_SHARDS : 1;
+		shard->next = 1; /* numbers 0 to 15 stay free: 1 is the root */
+	}
+	return 0;
+}
+
+void inodes_clear(struct passthrough *pt)
+{
+	if (!pt->inodes.root)
+		return;
+	inodes_forget_all(pt);
+	for (unsigned int i = 0; i < INODE_SHARDS; i++)
+		pthread_mutex_destroy(&pt->inodes.shards[i].lock);
+	unref(pt, pt->inodes.root);
+	pt->inodes.root = NULL;
+}
