@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The session on /dev/fuse: workers that read requests, hand them to the server, and write the
+ * replies.
+ *
+ * It ends in two steps. Whoever sees the end (a worker that reads ENODEV, or fsb_device_stop())
+ * raises @end, at which fsb_device_wait() first shuts off notifications while the workers still
+ * serve: one under way may wait in the kernel for a request that only they can answer. Then it
+ * raises @quit, at which the workers go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <fsbackend/device.h>
+#include <fsbackend/thread.h>
+
+#include "../log.h"
+#include "../sized.h"
+#include "slots.h"
+
+enum {
+	MAX_THREADS = 256,
+	RETRY_MS = 10,
+	/* That a server agrees to; before INIT it does not say to how much. */
+	LARGEST_WRITE = 1024 * 1024,
+};
+
+enum readiness { NOT_YET, READY, REFUSED };
+
+/**
+ * @fd:    its own descriptor of the session, or the shared one
+ * @epoll: waits for requests on @fd and for the device's @quit
+ */
+struct worker {
+	struct fsb_device *device;
+	pthread_t thread;
+	int fd;
+	int epoll;
+} __attribute__((aligned(64)));
+
+/** Something that happens once, and that poll(2) can wait for. */
+struct event {
+	int fd;
+	atomic_bool raised;
+};
+
+struct fsb_device {
+	struct fsb_server *server;
+	struct fsb_log log;
+	int fd; /* the caller's, duplicated: for notifications; for workers without their own */
+	struct event answered; /* INIT was; see @readiness */
+	struct event end;      /* the session has ended, or shall end */
+	struct event quit;     /* workers go */
+	atomic_int readiness;
+	atomic_int result; /* the first error that ended the session */
+	bool joined;
+	struct slot_pool slots;
+	unsigned int nworkers;
+	struct worker workers[];
+};
+
+static int event_init(struct event *event)
+{
+	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return event->fd < 0 ? -errno : 0;
+}
+
+/* Async-signal-safe. Nobody reads the counter, so that everybody sees it raised. */
+static void event_raise(struct event *event)
+{
+	int saved = errno;
+
+	atomic_store(&event->raised, true);
+	while (eventfd_write(event->fd, 1) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+static bool event_raised(struct event *event)
+{
+	return atomic_load_explicit(&event->raised, memory_order_relaxed);
+}
+
+/* ---- Requests and replies ---- */
+
+static uint32_t opcode_of(const struct slot *slot)
+{
+	return ((const struct fuse_in_header *)slot->request.iov_base)->opcode;
+}
+
+static int reply(struct fsb_message *message, const struct fuse_out_header *header)
+{
+	struct slot *slot = message->owner;
+	struct fsb_device *device = slot->pool->owner;
+	struct iovec iov[2] = { { (void *)header, sizeof(*header) },
+				{ slot->payload.iov_base, header->len - sizeof(*header) } };
+	int err = writev(slot->fd, iov, iov[1].iov_len ? 2 : 1) < 0 ? -errno : 0;
+
+	/*
+	 * ENOENT: the caller was killed. ENODEV, EPERM: the session is over. Neither is worth a
+	 * word.
+	 */
+	if (err && err != -ENOENT && err != -ENODEV && err != -EPERM)
+		log_write(&device->log, FSB_LOG_ERROR, "reply of %u bytes to request %llu: %s",
+			  header->len, (unsigned long long)header->unique, strerror(-err));
+	slot->error = header->error;
+	if (atomic_fetch_or(&slot->state, SLOT_REPLIED) & SLOT_DEFERRED)
+		slot_give(slot);
+	return err;
+}
+
+/* Until the client and the server have agreed, look whether this was it. */
+static void note_readiness(struct fsb_device *device, const struct slot *slot)
+{
+	struct fsb_protocol protocol;
+
+	if (opcode_of(slot) != FUSE_INIT)
+		return;
+	fsb_server_protocol(device->server, &protocol);
+	if (protocol.minor)
+		atomic_store(&device->readiness, READY);
+	else if (slot->error)
+		atomic_store(&device->readiness, REFUSED);
+	else
+		return; /* told our major version, the client asks once more */
+	event_raise(&device->answered);
+}
+
+/*
+ * Another slot, while those of deferred requests are away. Without memory it may take until one of
+ * them comes back.
+ */
+static struct slot *take_slot(struct fsb_device *device)
+{
+	struct pollfd quit = { .fd = device->quit.fd, .events = POLLIN };
+	struct slot *slot;
+
+	while (!(slot = slot_take(&device->slots)))
+		if (poll(&quit, 1, RETRY_MS) > 0)
+			break;
+	return slot;
+}
+
+/* Return: the slot for the next request, or NULL at the end. */
+static struct slot *handle(struct worker *worker, struct slot *slot)
+{
+	struct fsb_device *device = worker->device;
+
+	atomic_store_explicit(&slot->state, 0, memory_order_relaxed);
+	/*
+	 * If the answer came before the operation returned, this thread has the last word, and the
+	 * slot.
+	 */
+	if (fsb_server_handle(device->server, &slot->message) == FSB_DEFERRED &&
+	    !(atomic_fetch_or(&slot->state, SLOT_DEFERRED) & SLOT_REPLIED))
+		return take_slot(device);
+	if (atomic_load_explicit(&device->readiness, memory_order_relaxed) == NOT_YET)
+		note_readiness(device, slot);
+	return slot;
+}
+
+/* ---- Workers ---- */
+
+/* Sleep until there may be a request, or the worker shall go. */
+static void wait_for_request(struct worker *worker)
+{
+	struct epoll_event event;
+
+	epoll_wait(worker->epoll, &event, 1, -1);
+}
+
+/* Return: 0 with a request in @slot; -ECANCELED when asked to go; or what ended the session. */
+static int receive(struct worker *worker, struct slot *slot)
+{
+	while (!event_raised(&worker->device->quit)) {
+		ssize_t length = read(worker->fd, slot->request.iov_base, slot->capacity);
+		if (length > 0) {
+			slot->fd = worker->fd;
+			slot->request.iov_len = (size_t)length;
+			return 0;
+		}
+		if (length == 0)
+			return -ENODEV;
+		if (errno == EAGAIN)
+			wait_for_request(worker);
+		/* ENOENT: the caller of the request was killed while it was being read. */
+		else if (errno != EINTR && errno != ENOENT)
+			return -errno;
+	}
+	return -ECANCELED;
+}
+
+static void end(struct fsb_device *device, int err)
+{
+	int none = 0;
+
+	/* ENODEV is how an unmount looks from here. */
+	if (err && err != -ENODEV && err != -ECANCELED)
+		atomic_compare_exchange_strong(&device->result, &none, err);
+	event_raise(&device->end);
+}
+
+static void *work(void *opaque)
+{
+	struct worker *worker = opaque;
+	struct fsb_device *device = worker->device;
+	struct slot *slot;
+	int err = fsb_thread_donate();
+
+	if (err)
+		log_write(&device->log, FSB_LOG_INFO, "a worker keeps the umask of the process: %s",
+			  strerror(-err));
+	slot = take_slot(device);
+	err = 0;
+	while (slot && !(err = receive(worker, slot)))
+		slot = handle(worker, slot);
+	end(device, err);
+	if (slot)
+		slot_give(slot);
+	return NULL;
+}
+
+/* ---- Notifications ---- */
+
+static int notify(void *opaque, const struct iovec *iov, size_t niov)
+{
+	struct fsb_device *device = opaque;
+
+	if (niov > IOV_MAX)
+		return -EINVAL;
+	return writev(device->fd, iov, (int)niov) < 0 ? -errno : 0;
+}
+
+/* ---- The session's life ---- */
+
+void fsb_device_config_defaults(struct fsb_device_config *config, size_t size)
+{
+	const struct fsb_device_config defaults = { .fd = -1 };
+
+	sized_fill(config, size, &defaults, sizeof(defaults));
+}
+
+/* A further descriptor of the session behind @fd. Return: it, or a negative errno. */
+static int clone_fd(int fd)
+{
+	int clone = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	uint32_t session = (uint32_t)fd;
+
+	if (clone < 0)
+		return -errno;
+	if (ioctl(clone, FUSE_DEV_IOC_CLONE, &session) < 0) {
+		int err = -errno;
+		close(clone);
+		return err;
+	}
+	return clone;
+}
+
+static int watch(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int worker_init(struct worker *worker, struct fsb_device *device)
+{
+	worker->device = device;
+	worker->fd = clone_fd(device->fd);
+	if (worker->fd == -EMFILE || worker->fd == -ENFILE)
+		return worker->fd;
+	if (worker->fd < 0) {
+		log_write(&device->log, FSB_LOG_INFO, "workers share a descriptor: %s",
+			  strerror(-worker->fd));
+		/* A status flag of the open file, so the caller's descriptor has it as well. */
+		if (fcntl(device->fd, F_SETFL, O_NONBLOCK) < 0)
+			return -errno;
+		worker->fd = device->fd;
+	}
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (worker->epoll < 0)
+		return -errno;
+	/* Exclusive: a request wakes one sleeper, not all. */
+	int err = watch(worker->epoll, worker->fd, EPOLLIN | EPOLLEXCLUSIVE);
+	return err ? err : watch(worker->epoll, device->quit.fd, EPOLLIN);
+}
+
+static void worker_clear(struct worker *worker)
+{
+	if (worker->epoll >= 0)
+		close(worker->epoll);
+	if (worker->fd >= 0 && worker->fd != worker->device->fd)
+		close(worker->fd);
+	worker->epoll = worker->fd = -1;
+}
+
+/* Everything but the threads. */
+static int open_all(struct fsb_device *device, int fd)
+{
+	int err;
+
+	device->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (device->fd < 0)
+		return -errno;
+	if ((err = event_init(&device->answered)) || (err = event_init(&device->end)) ||
+	    (err = event_init(&device->quit)))
+		return err;
+	for (unsigned int i = 0; i < device->nworkers; i++) {
+		err = worker_init(&device->workers[i], device);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/*
+ * Descriptors of the session itself: when all are closed, and nobody else has any, the kernel
+ * aborts the connection.
+ */
+static void close_session(struct fsb_device *device)
+{
+	for (unsigned int i = 0; i < device->nworkers; i++)
+		worker_clear(&device->workers[i]);
+	close_fd(&device->fd);
+}
+
+static void device_free(struct fsb_device *device)
+{
+	close_session(device);
+	close_fd(&device->answered.fd);
+	close_fd(&device->end.fd);
+	close_fd(&device->quit.fd);
+	slots_clear(&device->slots);
+	free(device);
+}
+
+static void join(struct fsb_device *device, unsigned int started)
+{
+	event_raise(&device->quit);
+	for (unsigned int i = 0; i < started; i++)
+		pthread_join(device->workers[i].thread, NULL);
+}
+
+/* Signals are the host's: none is delivered to a thread of the library. */
+static int start_threads(struct fsb_device *device)
+{
+	sigset_t all, former;
+	unsigned int started = 0;
+	int err = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &former);
+	while (started < device->nworkers && !err) {
+		struct worker *worker = &device->workers[started];
+		err = pthread_create(&worker->thread, NULL, work, worker);
+		if (!err) {
+			pthread_setname_np(worker->thread, "fsbackend");
+			started++;
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
+	if (err)
+		join(device, started);
+	return -err;
+}
+
+static unsigned int default_threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cores < 2)
+		return 2;
+	return cores < MAX_THREADS ? (unsigned int)cores : MAX_THREADS;
+}
+
+static struct fsb_device *device_new(const struct fsb_device_config *config)
+{
+	unsigned int nworkers = config->threads ? config->threads : default_threads();
+	size_t size = sizeof(struct fsb_device) + nworkers * sizeof(struct worker);
+	struct fsb_device *device = aligned_alloc(_Alignof(struct fsb_device), size);
+	struct fsb_protocol protocol;
+
+	if (!device)
+		return NULL;
+	memset(device, 0, size);
+	device->server = config->server;
+	device->log = config->log;
+	device->nworkers = nworkers;
+	device->fd = device->answered.fd = device->end.fd = device->quit.fd = -1;
+	for (unsigned int i = 0; i < nworkers; i++)
+		device->workers[i] = (struct worker){ .device = device, .fd = -1, .epoll = -1 };
+
+	fsb_server_protocol(config->server, &protocol);
+	if (protocol.max_write > LARGEST_WRITE)
+		protocol.max_write = LARGEST_WRITE;
+	if (slots_init(&device->slots, protocol.max_write, nworkers, reply, device)) {
+		free(device);
+		return NULL;
+	}
+	return device;
+}
+
+int fsb_device_start(const struct fsb_device_config *theirs, struct fsb_device **out)
+{
+	struct fsb_device_config known, *config = &known;
+
+	fsb_device_config_init(config);
+	if (sized_take(config, sizeof(*config), theirs, sizeof(*config)) < 0 || !config->server ||
+	    config->fd < 0 || config->threads > MAX_THREADS)
+		return -EINVAL;
+
+	struct fsb_device *device = device_new(config);
+	if (!device)
+		return -ENOMEM;
+	int err = open_all(device, config->fd);
+	if (!err) {
+		fsb_server_set_notify(device->server, notify, device);
+		err = start_threads(device);
+		if (err)
+			fsb_server_set_notify(device->server, NULL, NULL);
+	}
+	if (err) {
+		device_free(device);
+		return err;
+	}
+	*out = device;
+	return 0;
+}
+
+int fsb_device_wait_ready(struct fsb_device *device)
+{
+	struct pollfd events[] = { { .fd = device->answered.fd, .events = POLLIN },
+				   { .fd = device->end.fd, .events = POLLIN } };
+
+	while (poll(events, 2, -1) < 0)
+		;
+	switch (atomic_load(&device->readiness)) {
+	case READY:
+		return 0;
+	case REFUSED:
+		return -EPROTO;
+	default:
+		return -ENODEV;
+	}
+}
+
+int fsb_device_wait(struct fsb_device *device)
+{
+	struct pollfd ended = { .fd = device->end.fd, .events = POLLIN };
+
+	if (!device->joined) {
+		while (poll(&ended, 1, -1) < 0)
+			;
+		fsb_server_set_notify(device->server, NULL, NULL);
+		join(device, device->nworkers);
+		fsb_server_disconnect(device->server);
+		close_session(device);
+		device->joined = true;
+	}
+	return atomic_load(&device->result);
+}
+
+void fsb_device_stop(struct fsb_device *device)
+{
+	event_raise(&device->end);
+}
+
+void fsb_device_free(struct fsb_device *device)
+{
+	if (!device)
+		return;
+	fsb_device_stop(device);
+	fsb_device_wait(device);
+	device_free(device);
+}
