@@ -287,13 +287,13 @@ static bool hands_over_times(const struct passthrough *pt, const struct target *
 static int set_refused_times(struct passthrough *pt, const struct target *target, const struct fsb_setattr *set)
 {
 	struct fsb_setattr now = { .valid = set->valid | FSB_SET_MTIME_NOW };
-	struct fsb_attr attr;
+	struct fsb_attr attr = { 0 };
 
 	if (!pt->writeback || !(set->valid & FSB_SET_CTIME) || !(set->valid & FSB_SET_MTIME))
 		return -EPERM;
 	if ((set->valid & FSB_SET_ATIME_NOW) && pt->config.client_checks)
 		return set_times(target, &now);
-	if ((set->valid & FSB_SET_ATIME) || attributes_of_fd(pt, target->path, &attr) < 0)
+	if ((set->valid & FSB_SET_ATIME) || attributes_of_fd(pt, target->path, &attr) != 0)
 		return -EPERM;
 	return attr.mtime.sec == set->mtime.sec && attr.mtime.nsec == set->mtime.nsec ? 0 : -EPERM;
 }
@@ -327,15 +327,47 @@ static int set_judged(struct passthrough *pt, const struct fsb_context *ctx, con
 	return err;
 }
 
+static bool may_write(struct passthrough *pt, const struct fsb_context *ctx, const struct target *target)
+{
+	if (target->fd >= 0 && (fcntl(target->fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+		return true;
+	_cleanup_worn_ struct worn worn = { 0 };
+	return credentials_wear(pt, ctx, WEAR_JUDGED, &worn) == 0 &&
+	       syscall(SYS_faccessat2, target->path, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0;
+}
+
+/*
+ * A client without killpriv clears set-id bits by itself before a file is written or truncated, in the name of the writer, who need not be
+ * the owner: whoever may write to it may have them cleared. Return: whether it was that, and is done.
+ */
+static bool clear_set_id(struct passthrough *pt, const struct fsb_context *ctx, const struct target *target,
+			 const struct fsb_setattr *set)
+{
+	struct stat st;
+
+	if (!pt->client_kills || pt->config.permissions != FSB_PERMISSIONS_SERVER || !(set->valid & FSB_SET_MODE) ||
+	    fstat(target->path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	mode_t cleared = (st.st_mode ^ set->mode) & 07777;
+	if (cleared == 0 || (cleared & ~(mode_t)(S_ISUID | S_ISGID)) || (set->mode & cleared) ||
+	    !may_write(pt, ctx, target))
+		return false;
+	_cleanup_worn_ struct worn worn = { 0 };
+	return credentials_wear(pt, NULL, WEAR_SERVER, &worn) == 0 && set_mode(pt, target, set) == 0;
+}
+
 static int set_all(struct passthrough *pt, const struct fsb_context *ctx, const struct target *target,
 		   const struct fsb_setattr *set)
 {
-	if (!hands_over_times(pt, target, set->valid))
-		return set_judged(pt, ctx, target, set);
+	bool times = hands_over_times(pt, target, set->valid);
 	struct fsb_setattr judged = *set;
-	judged.valid &= ~(uint32_t)(FSB_SET_MTIME | FSB_SET_CTIME);
+
+	if (clear_set_id(pt, ctx, target, set))
+		judged.valid &= ~(uint32_t)FSB_SET_MODE;
+	if (times)
+		judged.valid &= ~(uint32_t)(FSB_SET_MTIME | FSB_SET_CTIME);
 	int err = sets_something(judged.valid) ? set_judged(pt, ctx, target, &judged) : 0;
-	return err ? err : set_times_as_server(pt, target, set);
+	return !err && times ? set_times_as_server(pt, target, set) : err;
 }
 
 /*

@@ -34,9 +34,11 @@ static uint64_t wanted_capabilities(const struct passthrough *pt, uint64_t capab
 		want |= FSB_CAP_POSIX_ACL;
 	if (config->announce_submounts)
 		want |= FSB_CAP_SUBMOUNTS;
-	/* What is not opened cannot be truncated by it. */
-	bool no_open = config->no_open && (capable & FSB_CAP_NO_OPEN_SUPPORT);
-	want |= no_open ? FSB_CAP_NO_OPEN_SUPPORT : FSB_CAP_ATOMIC_O_TRUNC;
+	/* What is not opened cannot be truncated by it. And a client that has to clear set-id bits itself forgets to when it opens. */
+	if (config->no_open && (capable & FSB_CAP_NO_OPEN_SUPPORT))
+		want |= FSB_CAP_NO_OPEN_SUPPORT;
+	else if (capable & FSB_CAP_HANDLE_KILLPRIV_V2)
+		want |= FSB_CAP_ATOMIC_O_TRUNC;
 	if (config->no_opendir)
 		want |= FSB_CAP_NO_OPENDIR_SUPPORT;
 	if (config->cache == FSB_CACHE_NONE)
@@ -58,6 +60,7 @@ static int passthrough_init(struct fsb_filesystem *fs, struct fsb_init *init)
 	init->time_gran_ns = 1;
 	pt->writeback = init->want & FSB_CAP_WRITEBACK_CACHE;
 	pt->submounts = init->want & FSB_CAP_SUBMOUNTS;
+	pt->client_kills = !(init->want & FSB_CAP_HANDLE_KILLPRIV_V2);
 	pt->no_open = init->want & FSB_CAP_NO_OPEN_SUPPORT;
 	pt->no_opendir = init->want & FSB_CAP_NO_OPENDIR_SUPPORT;
 	return 0;

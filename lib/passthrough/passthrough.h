@@ -40,6 +40,7 @@ struct passthrough {
 	/* what init agreed on */
 	bool writeback;
 	bool submounts;
+	bool client_kills; /* set-id bits are cleared by the client: no killpriv */
 	bool no_open;
 	bool no_opendir;
 };
