@@ -540,7 +540,7 @@ static char letter_of_type(unsigned char type)
 		[DT_BLK] = 'b',     [DT_REG] = 'f',  [DT_LNK] = 'l', [DT_SOCK] = 's'
 	};
 
-	return type < sizeof(letters) && letters[type] ? letters[type] : '!';
+	return (char)(type < sizeof(letters) && letters[type] ? letters[type] : '!');
 }
 
 struct outcome call_list_fd(int fd)

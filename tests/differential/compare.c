@@ -133,21 +133,20 @@ static bool times_differ(const struct place *place, enum member member, struct t
 	return differs(place, member, text[NATIVE], text[MOUNTED]);
 }
 
-/* How the blocks relate to the size: what a copy, a hole or a preallocation changes, and rounding
- * does not. */
-static const char *class_of_blocks(const struct view *view)
-{
-	if (view->blocks == 0)
-		return "none";
-	return view->blocks * 512 < view->size ? "fewer than the size" : "all of the size";
-}
+/*
+ * Blocks that hold the shape of a file rather than its bytes come and go with the way it was
+ * written, so only more than these make a difference; and having none at all does.
+ */
+#define BLOCKS_OF_SHAPE 128
 
 static bool blocks_differ(const struct place *place, const struct view *native,
 			  const struct view *mounted)
 {
-	const char *a = class_of_blocks(native), *b = class_of_blocks(mounted);
+	const uint64_t a = native->blocks, b = mounted->blocks;
 
-	return strcmp(a, b) && differs(place, M_BLOCKS, a, b);
+	if ((a == 0) == (b == 0) && (a > b ? a - b : b - a) <= BLOCKS_OF_SHAPE)
+		return false;
+	return numbers_differ(place, M_BLOCKS, a, b);
 }
 
 static bool views_differ(const struct place *place, const struct view *native,

@@ -115,7 +115,7 @@ int identity_wear(const struct identity *identity, int set, bool for_good)
 	const uid_t saved = for_good ? identity->uid : 0;
 	gid_t groups[GROUP_SET_MAX];
 	const size_t count = group_set(set, groups);
-	uint64_t permitted, effective;
+	uint64_t permitted = 0, effective;
 	int err = get_permitted(&permitted);
 
 	if (err)
@@ -133,7 +133,7 @@ int identity_wear(const struct identity *identity, int set, bool for_good)
 
 int identity_become_root(void)
 {
-	uint64_t permitted;
+	uint64_t permitted = 0;
 	int err = get_permitted(&permitted);
 
 	if (err)
@@ -150,7 +150,7 @@ int identity_change_groups(const struct identity *identity, int set)
 {
 	gid_t groups[GROUP_SET_MAX];
 	const size_t count = group_set(set, groups);
-	uint64_t permitted;
+	uint64_t permitted = 0;
 	int err = get_permitted(&permitted);
 
 	if (err)

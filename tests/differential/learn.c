@@ -62,7 +62,7 @@ static char type_of_name(struct generator *generator, const char *path)
 {
 	const struct known_name *name = find_name(generator, path);
 
-	return name ? name->type : 'f';
+	return (char)(name ? name->type : 'f');
 }
 
 static void add_name(struct generator *generator, const char *path, char type)
@@ -165,7 +165,7 @@ static void learn_open(struct generator *generator, const struct operation *op, 
 		return;
 	}
 	strcpy(slot->path, path);
-	slot->type = op->flags & O_DIRECTORY ? 'd' : type_of_name(generator, path);
+	slot->type = (char)(op->flags & O_DIRECTORY ? 'd' : type_of_name(generator, path));
 }
 
 /* A sequence that was written by hand may name no slot where there should be one. */

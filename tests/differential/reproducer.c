@@ -129,12 +129,9 @@ static void print_view(const char *name, const struct view *view)
 		printf("%s\n", strerror(view->error));
 		return;
 	}
-	printf("mode %o owner %u:%u nlink %u size %llu blocks %s rdev %llx", view->mode, view->uid,
-	       view->gid, view->nlink, (unsigned long long)view->size,
-	       !view->blocks                     ? "none"
-	       : view->blocks * 512 < view->size ? "fewer than the size"
-						 : "all of the size",
-	       (unsigned long long)view->rdev);
+	printf("mode %o owner %u:%u nlink %u size %llu blocks %llu rdev %llx", view->mode,
+	       view->uid, view->gid, view->nlink, (unsigned long long)view->size,
+	       (unsigned long long)view->blocks, (unsigned long long)view->rdev);
 	print_time("mtime", view->mtime);
 	print_time("ctime", view->ctime);
 	printf("\n");

@@ -108,6 +108,16 @@ enum verdict session_run(struct session *session, const struct operation *op,
 	return verdict == GOES_ON || mount_answers(session) ? verdict : GONE;
 }
 
+/* A tree that cannot even be entered says that its side is gone; the message says how. */
+static bool read_or_complain(struct tree *tree, const char *root)
+{
+	int err = tree_read(tree, root);
+
+	if (err)
+		fprintf(stderr, "differential: %s: %s\n", root, strerror(-err));
+	return !err;
+}
+
 /* Reads one more tree and compares it with the native one. */
 static enum verdict compare_with(struct session *session, const struct tree *native,
 				 const char *root, enum moment moment,
@@ -116,11 +126,22 @@ static enum verdict compare_with(struct session *session, const struct tree *nat
 	enum verdict verdict = GONE;
 	struct tree other;
 
-	if (tree_read(&other, root) == 0)
+	if (read_or_complain(&other, root))
 		verdict = verdict_of(compare_trees(&session->ground->conditions, moment, native,
 						   &other, difference));
 	tree_clear(&other);
 	return verdict;
+}
+
+/* Under writeback the host has everything only when it has been asked for. */
+static void write_back(const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	syncfs(fd);
+	close(fd);
 }
 
 enum verdict session_compare(struct session *session, struct difference *difference,
@@ -131,15 +152,11 @@ enum verdict session_compare(struct session *session, struct difference *differe
 
 	memset(difference, 0, sizeof(*difference));
 	difference->op = session->last;
-	if (tree_read(&tree, session->native) == 0)
+	if (read_or_complain(&tree, session->native))
 		verdict = compare_with(session, &tree, session->mounted, IN_TREE, difference);
 	if (verdict == GOES_ON && session->host[0]) {
-		if (session->ground->conditions.writeback) {
-			int fd = open(session->mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-			syncfs(fd);
-			close(fd);
-		}
+		if (session->ground->conditions.writeback)
+			write_back(session->mounted);
 		verdict = compare_with(session, &tree, session->host, IN_HOST_TREE, difference);
 	}
 	if (native && verdict == GOES_ON)
