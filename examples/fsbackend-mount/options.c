@@ -177,6 +177,28 @@ static int set_threads(struct options *o, const char *value)
 	return err;
 }
 
+static int set_io(struct options *o, const char *value)
+{
+	static const char *const words[] = { [FSB_IO_AUTO] = "auto", [FSB_IO_CLASSIC] = "classic",
+					     [FSB_IO_URING] = "uring", NULL };
+	unsigned int index;
+	int err = parse_word(value, words, &index);
+
+	if (!err)
+		o->device.io = index;
+	return err;
+}
+
+static int set_spin(struct options *o, const char *value)
+{
+	unsigned long number;
+	int err = parse_number(value, 1000, &number);
+
+	if (!err)
+		o->device.spin_us = (unsigned int)number;
+	return err;
+}
+
 static int set_max_fds(struct options *o, const char *value)
 {
 	unsigned long number;
@@ -332,6 +354,10 @@ static const struct setting settings[] = {
 	{ "read-only", NONE, NULL, "nothing can be changed; the same as -o ro", set_read_only },
 	{ "threads", VALUE, "1..256", "threads that serve (default: one for each core, at least 2)",
 	  set_threads },
+	{ "io", VALUE, "auto|classic|uring",
+	  "how requests come: by io_uring where the kernel offers it (default), or not, or only so", set_io },
+	{ "spin", VALUE, "US", "microseconds to look for the next request before sleeping, while that pays (default 50)",
+	  set_spin },
 	{ "max-fds", VALUE, "NUMBER",
 	  "descriptors held for inodes (default: a quarter of the limit)", set_max_fds },
 	{ "max-write", VALUE, "BYTES", "most bytes of one write, 4k to 1m (default 1m)",

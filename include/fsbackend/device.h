@@ -29,6 +29,13 @@ FSB_BEGIN_DECLS
 
 struct fsb_device;
 
+/** How requests come. */
+enum fsb_device_io {
+	FSB_IO_AUTO = 0,    /* by io_uring where that works, else by the device */
+	FSB_IO_CLASSIC = 1, /* by read(2) and write(2) of the device */
+	FSB_IO_URING = 2,   /* by io_uring, or not at all */
+};
+
 /**
  * How a session is made. Set it up by fsb_device_config_init().
  *
@@ -37,6 +44,12 @@ struct fsb_device;
  * @fd:      an open /dev/fuse with a mount behind it; duplicated, the caller keeps and closes its own
  * @threads: worker threads, 1 to 256; 0 (default): as many as there are online cores, two at least
  * @log:     where messages go
+ * @io:      how requests come. By io_uring, each core has a thread of its own, and @threads are for
+ *           what stays on the device. It needs a kernel that offers it (6.14, with fuse's parameter
+ *           enable_uring), and a max_write of 128 KiB at least. Operations that take long hold up
+ *           the others of their core, unless they are deferred
+ * @spin_us: microseconds, at most 1000, for which a thread may look for the next request before it
+ *           sleeps, as long as that pays by the requests before; 0: never; default 50
  */
 struct fsb_device_config {
 	size_t size;
@@ -44,6 +57,8 @@ struct fsb_device_config {
 	int fd;
 	unsigned int threads;
 	struct fsb_log log;
+	enum fsb_device_io io;
+	unsigned int spin_us;
 };
 
 /** Set every field that lies in the first @size bytes to its default; for fsb_device_config_init(). */
@@ -67,7 +82,8 @@ FSB_API int fsb_device_start(const struct fsb_device_config *config, struct fsb_
 /**
  * Wait until INIT was answered.
  *
- * Return: 0; -ENODEV when the session ended before; -EPROTO when the negotiation failed.
+ * Return: 0; -ENODEV when the session ended before; -EPROTO when the negotiation failed; -EOPNOTSUPP
+ * when FSB_IO_URING was asked for and is not to be had (the log says why).
  */
 FSB_API int fsb_device_wait_ready(struct fsb_device *device);
 

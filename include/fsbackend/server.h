@@ -196,6 +196,14 @@ FSB_API void fsb_server_disconnect(struct fsb_server *server);
 /** fsb_server_disconnect(), then free. NULL is nothing. The file system is not freed. */
 FSB_API void fsb_server_free(struct fsb_server *server);
 
+/**
+ * Set config.capabilities anew: for a transport that knows what it can do only once it sees what the
+ * client offers. Before it hands in INIT, and from the same thread.
+ *
+ * Return: 0; -EINVAL for a flag that is not the transport's to decide.
+ */
+FSB_API int fsb_server_set_capabilities(struct fsb_server *server, uint64_t capabilities);
+
 /** The negotiated protocol (minor 0 before INIT). Any thread. */
 FSB_API void fsb_server_protocol(struct fsb_server *server, struct fsb_protocol *protocol);
 

@@ -12,6 +12,9 @@
 /* Linux pages are never smaller, and it never writes less at once. */
 #define SMALLEST_WRITE 4096u
 
+/* A ring's payload is as long as the longest write. An xattr with its name would not fit in less. */
+#define SMALLEST_RING_WRITE (128u * 1024)
+
 #define NSEC_PER_SEC 1000000000u
 
 /*
@@ -198,6 +201,8 @@ static uint64_t flags_to_use(struct fsb_server *server, const struct fsb_init *i
 
 	if (config->request_timeout_s > 0)
 		used |= FUSE_REQUEST_TIMEOUT;
+	if (settle_write(init->max_write, config->max_write) < SMALLEST_RING_WRITE)
+		used &= ~FUSE_OVER_IO_URING;
 	return settle(server, (used & offered) | (init->want & init->capable));
 }
 

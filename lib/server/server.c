@@ -41,6 +41,11 @@ static bool is_page_multiple(uint32_t size)
 	return size % 4096 == 0 && size % page == 0 && size > 0;
 }
 
+static bool are_transports(uint64_t capabilities)
+{
+	return !(capabilities & ~(FUSE_OVER_IO_URING | FUSE_MAP_ALIGNMENT));
+}
+
 static int check_config(const struct fsb_server_config *config)
 {
 	if (!config->filesystem || !config->filesystem->ops)
@@ -51,7 +56,7 @@ static int check_config(const struct fsb_server_config *config)
 		return refuse_config(config, "max_write is not 4096 to 1048576 in whole pages");
 	if (config->max_background == 0)
 		return refuse_config(config, "max_background is 0");
-	if (config->capabilities & ~(FUSE_OVER_IO_URING | FUSE_MAP_ALIGNMENT))
+	if (!are_transports(config->capabilities))
 		return refuse_config(
 			config, "capabilities has a flag that is not the transport's to decide");
 	if ((config->capabilities & FUSE_MAP_ALIGNMENT) && config->map_alignment > 63)
@@ -147,6 +152,14 @@ void fsb_server_free(struct fsb_server *server)
 	pthread_mutex_destroy(&server->lock);
 	stats_free(server->stats);
 	free(server);
+}
+
+int fsb_server_set_capabilities(struct fsb_server *server, uint64_t capabilities)
+{
+	if (!are_transports(capabilities))
+		return -EINVAL;
+	server->config.capabilities = capabilities;
+	return 0;
 }
 
 void fsb_server_protocol(struct fsb_server *server, struct fsb_protocol *protocol)

@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -27,26 +26,31 @@
 
 #include "../log.h"
 #include "../sized.h"
+#include "door.h"
 #include "slots.h"
+#include "uring.h"
 
 enum {
 	MAX_THREADS = 256,
+	MAX_SPIN_US = 1000,
+	SPIN_US = 50, /* longer than nearly all gaps of a client that does one thing after the other
+		       */
 	RETRY_MS = 10,
 	/* That a server agrees to; before INIT it does not say to how much. */
 	LARGEST_WRITE = 1024 * 1024,
 };
 
-enum readiness { NOT_YET, READY, REFUSED };
+enum readiness { NOT_YET, READY, REFUSED, RINGLESS };
 
 /**
- * @fd:    its own descriptor of the session, or the shared one
- * @epoll: waits for requests on @fd and for the device's @quit
+ * @fd:     its own descriptor of the session, or the shared one
+ * @waiter: at the device's door
  */
 struct worker {
 	struct fsb_device *device;
 	pthread_t thread;
 	int fd;
-	int epoll;
+	struct waiter waiter;
 } __attribute__((aligned(64)));
 
 /** Something that happens once, and that poll(2) can wait for. */
@@ -65,6 +69,10 @@ struct fsb_device {
 	atomic_int readiness;
 	atomic_int result; /* the first error that ended the session */
 	bool joined;
+	enum fsb_device_io io;
+	uint64_t spin_ns;
+	struct uring *uring; /* NULL when all goes by the device */
+	struct door door;
 	struct slot_pool slots;
 	unsigned int nworkers;
 	struct worker workers[];
@@ -92,7 +100,7 @@ static bool event_raised(struct event *event)
 	return atomic_load_explicit(&event->raised, memory_order_relaxed);
 }
 
-/* ---- Requests and replies ---- */
+/* ---- Replies ---- */
 
 static uint32_t opcode_of(const struct slot *slot)
 {
@@ -120,22 +128,103 @@ static int reply(struct fsb_message *message, const struct fuse_out_header *head
 	return err;
 }
 
-/* Until the client and the server have agreed, look whether this was it. */
-static void note_readiness(struct fsb_device *device, const struct slot *slot)
+/* ---- The beginning ---- */
+
+static void end(struct fsb_device *device, int err)
+{
+	int none = 0;
+
+	/* ENODEV is how an unmount looks from here. */
+	if (err && err != -ENODEV && err != -ECANCELED)
+		atomic_compare_exchange_strong(&device->result, &none, err);
+	event_raise(&device->end);
+}
+
+static void ring_failed(void *device, int err)
+{
+	end(device, err);
+}
+
+static bool offers_ring(const struct slot *slot)
+{
+	const struct fuse_init_in *in =
+		(void *)((char *)slot->request.iov_base + sizeof(struct fuse_in_header));
+
+	return slot->request.iov_len >= sizeof(struct fuse_in_header) + sizeof(*in) &&
+	       (in->flags & FUSE_INIT_EXT) && ((uint64_t)in->flags2 << 32 & FUSE_OVER_IO_URING);
+}
+
+static int make_ring(struct fsb_device *device, const struct slot *slot)
+{
+	struct uring_config config = {
+		.server = device->server,
+		.log = device->log,
+		.fd = device->fd,
+		.payload = LARGEST_WRITE,
+		.spin_ns = device->spin_ns,
+		.required = device->io == FSB_IO_URING,
+		.failed = ring_failed,
+		.opaque = device,
+	};
+
+	if (device->io == FSB_IO_CLASSIC || !offers_ring(slot))
+		return -EOPNOTSUPP;
+	int err = uring_new(&config, &device->uring);
+	if (err)
+		log_write(&device->log, FSB_LOG_INFO, "io_uring cannot be used: %s",
+			  strerror(-err));
+	return err;
+}
+
+/*
+ * All of the ring that can fail comes before INIT's answer: after one that accepts it, the kernel
+ * holds back all requests until it has the queues of all cores.
+ */
+static void before_init(struct fsb_device *device, const struct slot *slot)
+{
+	int err = device->uring ? 0 : make_ring(device, slot);
+
+	fsb_server_set_capabilities(device->server, err ? 0 : FUSE_OVER_IO_URING);
+}
+
+/* Return: whether the session can go on. */
+static bool settle_ring(struct fsb_device *device, uint64_t flags)
+{
+	if (flags & FUSE_OVER_IO_URING) {
+		uring_start(device->uring);
+		return true;
+	}
+	if (device->uring)
+		uring_stop(device->uring);
+	if (device->io != FSB_IO_URING)
+		return true;
+	log_write(
+		&device->log, FSB_LOG_ERROR,
+		"requests cannot come by io_uring: the kernel does not offer it (6.14, and fuse's "
+		"parameter enable_uring), forbids it, or max_write is too small");
+	return false;
+}
+
+/* Look whether the client and the server have agreed. */
+static void after_init(struct fsb_device *device, const struct slot *slot)
 {
 	struct fsb_protocol protocol;
+	enum readiness readiness = READY;
 
-	if (opcode_of(slot) != FUSE_INIT)
-		return;
 	fsb_server_protocol(device->server, &protocol);
-	if (protocol.minor)
-		atomic_store(&device->readiness, READY);
-	else if (slot->error)
-		atomic_store(&device->readiness, REFUSED);
-	else
+	if (!protocol.minor && !slot->error)
 		return; /* told our major version, the client asks once more */
+	if (!protocol.minor)
+		readiness = REFUSED;
+	else if (!settle_ring(device, protocol.flags))
+		readiness = RINGLESS;
+	atomic_store(&device->readiness, readiness);
 	event_raise(&device->answered);
+	if (readiness == RINGLESS)
+		end(device, -EOPNOTSUPP);
 }
+
+/* ---- Requests ---- */
 
 /*
  * Another slot, while those of deferred requests are away. Without memory it may take until one of
@@ -156,7 +245,11 @@ static struct slot *take_slot(struct fsb_device *device)
 static struct slot *handle(struct worker *worker, struct slot *slot)
 {
 	struct fsb_device *device = worker->device;
+	bool init = opcode_of(slot) == FUSE_INIT &&
+		    atomic_load_explicit(&device->readiness, memory_order_relaxed) == NOT_YET;
 
+	if (init)
+		before_init(device, slot);
 	atomic_store_explicit(&slot->state, 0, memory_order_relaxed);
 	/*
 	 * If the answer came before the operation returned, this thread has the last word, and the
@@ -165,23 +258,15 @@ static struct slot *handle(struct worker *worker, struct slot *slot)
 	if (fsb_server_handle(device->server, &slot->message) == FSB_DEFERRED &&
 	    !(atomic_fetch_or(&slot->state, SLOT_DEFERRED) & SLOT_REPLIED))
 		return take_slot(device);
-	if (atomic_load_explicit(&device->readiness, memory_order_relaxed) == NOT_YET)
-		note_readiness(device, slot);
+	if (init)
+		after_init(device, slot);
 	return slot;
 }
 
 /* ---- Workers ---- */
 
-/* Sleep until there may be a request, or the worker shall go. */
-static void wait_for_request(struct worker *worker)
-{
-	struct epoll_event event;
-
-	epoll_wait(worker->epoll, &event, 1, -1);
-}
-
 /* Return: 0 with a request in @slot; -ECANCELED when asked to go; or what ended the session. */
-static int receive(struct worker *worker, struct slot *slot)
+static int look_for_request(struct worker *worker, struct slot *slot)
 {
 	while (!event_raised(&worker->device->quit)) {
 		ssize_t length = read(worker->fd, slot->request.iov_base, slot->capacity);
@@ -193,7 +278,7 @@ static int receive(struct worker *worker, struct slot *slot)
 		if (length == 0)
 			return -ENODEV;
 		if (errno == EAGAIN)
-			wait_for_request(worker);
+			waiter_wait(&worker->waiter);
 		/* ENOENT: the caller of the request was killed while it was being read. */
 		else if (errno != EINTR && errno != ENOENT)
 			return -errno;
@@ -201,14 +286,12 @@ static int receive(struct worker *worker, struct slot *slot)
 	return -ECANCELED;
 }
 
-static void end(struct fsb_device *device, int err)
+static int receive(struct worker *worker, struct slot *slot)
 {
-	int none = 0;
+	int err = look_for_request(worker, slot);
 
-	/* ENODEV is how an unmount looks from here. */
-	if (err && err != -ENODEV && err != -ECANCELED)
-		atomic_compare_exchange_strong(&device->result, &none, err);
-	event_raise(&device->end);
+	waiter_done(&worker->waiter, !err);
+	return err;
 }
 
 static void *work(void *opaque)
@@ -246,7 +329,7 @@ static int notify(void *opaque, const struct iovec *iov, size_t niov)
 
 void fsb_device_config_defaults(struct fsb_device_config *config, size_t size)
 {
-	const struct fsb_device_config defaults = { .fd = -1 };
+	const struct fsb_device_config defaults = { .fd = -1, .spin_us = SPIN_US };
 
 	sized_fill(config, size, &defaults, sizeof(defaults));
 }
@@ -267,13 +350,6 @@ static int clone_fd(int fd)
 	return clone;
 }
 
-static int watch(int epoll, int fd, uint32_t events)
-{
-	struct epoll_event event = { .events = events };
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 static int worker_init(struct worker *worker, struct fsb_device *device)
 {
 	worker->device = device;
@@ -288,21 +364,15 @@ static int worker_init(struct worker *worker, struct fsb_device *device)
 			return -errno;
 		worker->fd = device->fd;
 	}
-	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (worker->epoll < 0)
-		return -errno;
-	/* Exclusive: a request wakes one sleeper, not all. */
-	int err = watch(worker->epoll, worker->fd, EPOLLIN | EPOLLEXCLUSIVE);
-	return err ? err : watch(worker->epoll, device->quit.fd, EPOLLIN);
+	return waiter_init(&worker->waiter, &device->door);
 }
 
 static void worker_clear(struct worker *worker)
 {
-	if (worker->epoll >= 0)
-		close(worker->epoll);
+	waiter_clear(&worker->waiter);
 	if (worker->fd >= 0 && worker->fd != worker->device->fd)
 		close(worker->fd);
-	worker->epoll = worker->fd = -1;
+	worker->fd = -1;
 }
 
 /* Everything but the threads. */
@@ -315,6 +385,9 @@ static int open_all(struct fsb_device *device, int fd)
 		return -errno;
 	if ((err = event_init(&device->answered)) || (err = event_init(&device->end)) ||
 	    (err = event_init(&device->quit)))
+		return err;
+	err = door_init(&device->door, device->fd, device->quit.fd, device->spin_ns);
+	if (err)
 		return err;
 	for (unsigned int i = 0; i < device->nworkers; i++) {
 		err = worker_init(&device->workers[i], device);
@@ -339,6 +412,7 @@ static void close_session(struct fsb_device *device)
 {
 	for (unsigned int i = 0; i < device->nworkers; i++)
 		worker_clear(&device->workers[i]);
+	door_clear(&device->door);
 	close_fd(&device->fd);
 }
 
@@ -348,6 +422,7 @@ static void device_free(struct fsb_device *device)
 	close_fd(&device->answered.fd);
 	close_fd(&device->end.fd);
 	close_fd(&device->quit.fd);
+	uring_free(device->uring);
 	slots_clear(&device->slots);
 	free(device);
 }
@@ -357,6 +432,8 @@ static void join(struct fsb_device *device, unsigned int started)
 	event_raise(&device->quit);
 	for (unsigned int i = 0; i < started; i++)
 		pthread_join(device->workers[i].thread, NULL);
+	if (device->uring)
+		uring_stop(device->uring);
 }
 
 /* Signals are the host's: none is delivered to a thread of the library. */
@@ -404,9 +481,13 @@ static struct fsb_device *device_new(const struct fsb_device_config *config)
 	device->server = config->server;
 	device->log = config->log;
 	device->nworkers = nworkers;
+	device->io = config->io;
+	device->spin_ns = (uint64_t)config->spin_us * 1000;
+	device->door.epoll = -1;
 	device->fd = device->answered.fd = device->end.fd = device->quit.fd = -1;
 	for (unsigned int i = 0; i < nworkers; i++)
-		device->workers[i] = (struct worker){ .device = device, .fd = -1, .epoll = -1 };
+		device->workers[i] =
+			(struct worker){ .device = device, .fd = -1, .waiter.epoll = -1 };
 
 	fsb_server_protocol(config->server, &protocol);
 	if (protocol.max_write > LARGEST_WRITE)
@@ -424,7 +505,8 @@ int fsb_device_start(const struct fsb_device_config *theirs, struct fsb_device *
 
 	fsb_device_config_init(config);
 	if (sized_take(config, sizeof(*config), theirs, sizeof(*config)) < 0 || !config->server ||
-	    config->fd < 0 || config->threads > MAX_THREADS)
+	    config->fd < 0 || config->threads > MAX_THREADS || config->io > FSB_IO_URING ||
+	    config->spin_us > MAX_SPIN_US)
 		return -EINVAL;
 
 	struct fsb_device *device = device_new(config);
@@ -457,6 +539,8 @@ int fsb_device_wait_ready(struct fsb_device *device)
 		return 0;
 	case REFUSED:
 		return -EPROTO;
+	case RINGLESS:
+		return -EOPNOTSUPP;
 	default:
 		return -ENODEV;
 	}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The shared door is an epoll whose watch of the device fires once, and is then set again, which
+ * looks at the device: a request that came meanwhile is not missed. It must be open whenever nobody
+ * watches. It may be open while somebody does (two workers can set it in another order than they
+ * counted themselves), which wakes one in vain; but never the other way round, as whoever leaves
+ * last has shut it, if it did, before.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "door.h"
+
+static void close_epoll(int *epoll)
+{
+	if (*epoll >= 0)
+		close(*epoll);
+	*epoll = -1;
+}
+
+/* Return: an epoll that waits for the device and for the end; or a negative errno. */
+static int make_epoll(const struct door *door, uint32_t events)
+{
+	struct epoll_event request = { .events = events }, end = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0)
+		return -errno;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, door->end, &end) < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, door->fd, &request) < 0) {
+		int err = -errno;
+		close(epoll);
+		return err;
+	}
+	return epoll;
+}
+
+int door_init(struct door *door, int fd, int end, uint64_t spin_ns)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	*door = (struct door){ .epoll = -1, .fd = fd, .end = end, .spin_ns = spin_ns };
+	door->max_spinners = cores > 1 ? (unsigned int)cores / 2 : 0;
+	if (spin_ns == 0)
+		return 0;
+	int epoll = make_epoll(door, EPOLLIN | EPOLLONESHOT);
+	if (epoll < 0)
+		return epoll;
+	door->epoll = epoll;
+	return 0;
+}
+
+void door_clear(struct door *door)
+{
+	close_epoll(&door->epoll);
+}
+
+static void set(struct door *door, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	epoll_ctl(door->epoll, EPOLL_CTL_MOD, door->fd, &event);
+}
+
+static void watch(struct waiter *waiter)
+{
+	if (waiter->watching)
+		return;
+	waiter->watching = true;
+	if (atomic_fetch_add(&waiter->door->watchers, 1) == 0)
+		set(waiter->door, 0);
+}
+
+static void leave(struct waiter *waiter)
+{
+	if (!waiter->watching)
+		return;
+	waiter->watching = false;
+	if (atomic_fetch_sub(&waiter->door->watchers, 1) == 1)
+		set(waiter->door, EPOLLIN | EPOLLONESHOT);
+}
+
+/* Who wakes up watches: the door that let it out is shut. */
+static void sleep_at(struct waiter *waiter)
+{
+	struct epoll_event event;
+
+	leave(waiter);
+	epoll_wait(waiter->door->epoll, &event, 1, -1);
+	waiter->watching = true;
+	atomic_fetch_add(&waiter->door->watchers, 1);
+}
+
+static bool may_spin(struct waiter *waiter)
+{
+	struct door *door = waiter->door;
+
+	if (waiter->spinning)
+		return true;
+	if (atomic_fetch_add(&door->spinners, 1) < door->max_spinners) {
+		waiter->spinning = true;
+		return true;
+	}
+	atomic_fetch_sub(&door->spinners, 1);
+	return false;
+}
+
+static void stop_spinning(struct waiter *waiter)
+{
+	if (!waiter->spinning)
+		return;
+	waiter->spinning = false;
+	atomic_fetch_sub(&waiter->door->spinners, 1);
+}
+
+/*
+ * Whether to look again. Lets others have the core, if there are any: then it is not for spinning.
+ */
+static bool spin(struct waiter *waiter, uint64_t now)
+{
+	if (now - waiter->since_ns >= spin_span(&waiter->spin) || !may_spin(waiter))
+		return false;
+	if (waiter->looked_ns && now - waiter->looked_ns > SPIN_GAP_NS) {
+		spin_crowded(&waiter->spin);
+		return false;
+	}
+	watch(waiter);
+	waiter->looked_ns = now;
+	sched_yield();
+	return true;
+}
+
+int waiter_init(struct waiter *waiter, struct door *door)
+{
+	*waiter = (struct waiter){ .door = door, .epoll = -1 };
+	spin_init(&waiter->spin, door->spin_ns);
+	if (door->spin_ns > 0)
+		return 0;
+	/* Exclusive: a request wakes one sleeper, not all. */
+	int epoll = make_epoll(door, EPOLLIN | EPOLLEXCLUSIVE);
+	if (epoll < 0)
+		return epoll;
+	waiter->epoll = epoll;
+	return 0;
+}
+
+void waiter_clear(struct waiter *waiter)
+{
+	close_epoll(&waiter->epoll);
+}
+
+static void wait_or_look(struct waiter *waiter)
+{
+	uint64_t now = now_ns();
+
+	if (!waiter->since_ns) {
+		waiter->since_ns = now;
+		waiter->looked_ns = 0;
+	}
+	if (spin(waiter, now))
+		return;
+	stop_spinning(waiter);
+	sleep_at(waiter);
+}
+
+void waiter_wait(struct waiter *waiter)
+{
+	struct epoll_event event;
+
+	if (waiter->epoll >= 0)
+		epoll_wait(waiter->epoll, &event, 1, -1);
+	else
+		wait_or_look(waiter);
+}
+
+void waiter_done(struct waiter *waiter, bool found)
+{
+	if (waiter->epoll >= 0)
+		return;
+	stop_spinning(waiter);
+	leave(waiter);
+	if (found)
+		spin_note(&waiter->spin, waiter->since_ns ? now_ns() - waiter->since_ns : 0);
+	waiter->since_ns = 0;
+}
