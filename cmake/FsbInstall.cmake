@@ -14,12 +14,21 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/fsbackend-config-version.
 install(FILES cmake/fsbackend-config.cmake ${PROJECT_BINARY_DIR}/fsbackend-config-version.cmake
 	DESTINATION ${package_dir})
 
+# Some packagers give whole paths for these; otherwise they move with the prefix.
+foreach(dir LIBDIR INCLUDEDIR)
+	string(TOLOWER pc_${dir} name)
+	set(${name} "${CMAKE_INSTALL_${dir}}")
+	if(NOT IS_ABSOLUTE "${${name}}")
+		set(${name} "\\\${prefix}/${${name}}")
+	endif()
+endforeach()
+
 # The prefix may be chosen as late as at `cmake --install --prefix`, and the file has to know it.
 install(CODE "
 	set(PROJECT_DESCRIPTION \"${PROJECT_DESCRIPTION}\")
 	set(PROJECT_VERSION \"${PROJECT_VERSION}\")
-	set(LIBDIR \"${CMAKE_INSTALL_LIBDIR}\")
-	set(INCLUDEDIR \"${CMAKE_INSTALL_INCLUDEDIR}\")
+	set(LIBDIR \"${pc_libdir}\")
+	set(INCLUDEDIR \"${pc_includedir}\")
 	configure_file(\"${PROJECT_SOURCE_DIR}/pkgconfig/fsbackend.pc.in\"
 		\"${PROJECT_BINARY_DIR}/fsbackend.pc\" @ONLY)")
 install(FILES ${PROJECT_BINARY_DIR}/fsbackend.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -37,7 +46,9 @@ if(TARGET fsbackend-mount)
 	file(RELATIVE_PATH program ${CMAKE_INSTALL_FULL_SBINDIR}
 		${CMAKE_INSTALL_FULL_BINDIR}/fsbackend-mount)
 	install(CODE "
-		set(sbin \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
+		cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX OUTPUT_VARIABLE sbin)
+		cmake_path(APPEND sbin \"${CMAKE_INSTALL_SBINDIR}\")
+		set(sbin \"\$ENV{DESTDIR}\${sbin}\")
 		message(STATUS \"Installing: \${sbin}/mount.fuse.fsbackend\")
 		file(MAKE_DIRECTORY \"\${sbin}\")
 		file(CREATE_LINK \"${program}\" \"\${sbin}/mount.fuse.fsbackend\" SYMBOLIC)")

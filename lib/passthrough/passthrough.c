@@ -41,10 +41,13 @@ static uint64_t wanted_capabilities(const struct passthrough *pt, uint64_t capab
 		want |= FSB_CAP_ATOMIC_O_TRUNC;
 	if (config->no_opendir)
 		want |= FSB_CAP_NO_OPENDIR_SUPPORT;
+	/*
+	 * FSB_CAP_AUTO_INVAL_DATA is left alone: with it the client's own writes, whose times it learns of later, make it drop pages,
+	 * and a page that is read again while another thread's write is under way keeps the bytes from before. Without it a new size
+	 * still drops them, and so does an open after a change.
+	 */
 	if (config->cache == FSB_CACHE_NONE)
 		want |= FSB_CAP_DIRECT_IO_ALLOW_MMAP;
-	else
-		want |= FSB_CAP_AUTO_INVAL_DATA;
 	return want;
 }
 
@@ -232,6 +235,6 @@ void fsb_passthrough_usage(struct fsb_filesystem *fs, struct fsb_usage *usage)
 {
 	struct passthrough *pt = passthrough_of(fs);
 
-	*usage = (struct fsb_usage){ .inodes = 1, .inode_fds = 1, .handles = handles_count(pt) };
+	*usage = (struct fsb_usage){ .inodes = 1, .handles = handles_count(pt) };
 	inodes_usage(pt, usage);
 }
