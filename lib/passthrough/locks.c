@@ -364,14 +364,14 @@ int passthrough_getlk(struct fsb_filesystem *fs, const struct fsb_context *ctx, 
 	(void)ctx, (void)nodeid;
 	if (err)
 		return err;
-	if (who->flock || lock->type == F_UNLCK)
+	if (who->flock)
 		return -EINVAL;
 	const struct handle *handle = use.request.handle;
 	use.request.owner = owner_get(pt, handle->inode, who->owner);
 	struct flock range = range_of(lock);
 	/*
 	 * An owner without a description has no locks; nor has the handle's, so that it sees all of
-	 * them.
+	 * them. F_UNLCK asks for the owner's own ones (Linux 6.5).
 	 */
 	if (fcntl(use.request.owner ? use.request.owner->fd : handle->fd, F_OFD_GETLK, &range) < 0)
 		return -errno;

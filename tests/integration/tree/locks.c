@@ -332,6 +332,21 @@ Test(locks, asking_names_the_range_the_type_and_the_process_that_holds_it)
 	cr_assert_eq(in_child(ask_who_holds, &expected), 0);
 }
 
+Test(locks, a_description_is_told_its_own_locks_as_the_host_tells_them)
+{
+	int at_host = must(openat(host, "file", O_RDWR | O_CLOEXEC));
+	int at_mnt = open_locked(mnt, OFD, F_RDLCK);
+	struct flock own = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(at_host, F_OFD_GETLK, &own) < 0)
+		cr_skip_test("the kernel knows no question for one's own locks (Linux 6.5)");
+	cr_assert_eq(own.l_type, F_UNLCK);
+	must(fcntl(at_mnt, F_OFD_GETLK, &own));
+	cr_assert_eq(own.l_type, F_RDLCK);
+	cr_assert_eq(own.l_start, 0);
+	cr_assert_eq(own.l_len, 0);
+}
+
 Test(locks, posix_and_flock_locks_do_not_know_each_other)
 {
 	int fd = open_locked(mnt, POSIX, F_WRLCK);
