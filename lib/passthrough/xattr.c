@@ -277,40 +277,20 @@ ssize_t passthrough_listxattr(struct fsb_filesystem *fs, const struct fsb_contex
 	return err ? err : host_list(pt, fd, list, size);
 }
 
-/* Whether the caller could write the file, or give it away, and so have its file capabilities cleared. */
-static int check_may_kill(struct passthrough *pt, const struct fsb_context *ctx,
-			  const struct inode *inode, int fd)
+/*
+ * Before a file is written, truncated or given away its client's kernel takes the file
+ * capabilities off, as the caller. That is for everybody: a chown(2) to nobody in particular, which
+ * the host refuses nobody, does the same. Who only wants to remove them does not come here, as the
+ * client asks for CAP_SETFCAP.
+ */
+static int kill_capability(struct passthrough *pt, const struct fsb_context *ctx, int fd)
 {
-	struct stat st;
+	_cleanup_worn_ struct worn worn = { 0 };
 	uint32_t uid;
 
 	if (idmap_to_host(&pt->uids, ctx->uid, &uid) < 0)
 		return -EOVERFLOW;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	/* Who has it open for writing may have lost the permission since. */
-	if (st.st_uid == uid || inode_is_written(inode))
-		return 0;
-	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, ctx, WEAR_JUDGED, &worn);
-	if (err)
-		return err;
-	return syscall(SYS_faccessat2, fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) < 0 ? -EPERM : 0;
-}
-
-/*
- * Before a file is written, truncated or given away its client's kernel takes the file
- * capabilities off, as the caller. A user who only wants to remove them does not come here, as the
- * client asks for CAP_SETFCAP.
- */
-static int kill_capability(struct passthrough *pt, const struct fsb_context *ctx,
-			   const struct inode *inode, int fd)
-{
-	int err = check_may_kill(pt, ctx, inode, fd);
-	if (err)
-		return err;
-	_cleanup_worn_ struct worn worn = { 0 };
-	err = credentials_wear(pt, NULL, WEAR_SERVER_ADMIN, &worn);
+	int err = credentials_wear(pt, NULL, WEAR_SERVER_ADMIN, &worn);
 	return err ? err : host_remove(pt, fd, XATTR_NAME_CAPS);
 }
 
@@ -328,7 +308,7 @@ int passthrough_removexattr(struct fsb_filesystem *fs, const struct fsb_context 
 	if (fd < 0)
 		return fd;
 	if (strcmp(name, XATTR_NAME_CAPS) == 0 && pt->config.permissions == FSB_PERMISSIONS_SERVER)
-		return kill_capability(pt, ctx, inode.inode, fd);
+		return kill_capability(pt, ctx, fd);
 	_cleanup_worn_ struct worn worn = { 0 };
 	err = credentials_wear(pt, ctx, wear_to_change(pt, ctx, name), &worn);
 	return err ? err : host_remove(pt, fd, name);

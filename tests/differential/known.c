@@ -107,7 +107,8 @@ static bool set_id_bits_with_capability(const struct conditions *conditions,
 	    op->kind != OP_COPY_RANGE)
 		return false;
 	return difference->moment == IN_AFTER && difference->member == M_MODE &&
-	       identities[op->user].uid == 0 &&
+	       (identities[op->user].uid == 0 ||
+		identity_is_odd_in(&identities[op->user], CAP_FSETID)) &&
 	       ((views[NATIVE].mode ^ views[MOUNTED].mode) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0 &&
 	       (views[NATIVE].mode & views[MOUNTED].mode) == views[MOUNTED].mode;
 }
@@ -344,7 +345,7 @@ static struct {
 	  .reason = "the kernel sends the same request before a write that clears set-id bits, so "
 		    "it cannot be refused",
 	  .matches = stranger_changes_no_owner },
-	{ .name = "set-id bits and a file capability when root writes",
+	{ .name = "set-id bits and a file capability when one with CAP_FSETID writes",
 	  .reason = "to clear the capability the kernel sends the same request as for chown(-1, "
 		    "-1), which clears the bits",
 	  .matches = set_id_bits_with_capability,
