@@ -286,7 +286,7 @@ static void put_back(struct wardrobe *w)
 
 static unsigned int who(unsigned int how)
 {
-	return how & ~(unsigned int)(WEAR_KILL | WEAR_GROUPS);
+	return how & ~(unsigned int)(WEAR_KILL | WEAR_GROUPS | WEAR_REGISTER | WEAR_KEEP);
 }
 
 static int add_groups(struct passthrough *pt, const struct fsb_context *ctx, struct group_array *mapped,
@@ -421,7 +421,7 @@ static int check_is_server(struct passthrough *pt, const struct fsb_context *ctx
 
 static bool as_server(struct passthrough *pt, unsigned int how)
 {
-	if (who(how) == WEAR_SERVER || who(how) == WEAR_SERVER_ADMIN)
+	if (who(how) == WEAR_SERVER || who(how) == WEAR_SERVER_ADMIN || who(how) == WEAR_ANYBODY)
 		return true;
 	return who(how) != WEAR_CREATOR && who(how) != WEAR_CALLER &&
 	       pt->config.permissions == FSB_PERMISSIONS_CLIENT;
@@ -442,17 +442,34 @@ static int open_wardrobe(struct passthrough *pt, struct wardrobe *w)
 	return clothes_set_groups(&w->own, &w->own_groups, w->now.ngroups, w->now.groups);
 }
 
+/* See WEAR_REGISTER. */
+static uint64_t register_capability(const struct passthrough *pt, unsigned int how, const struct clothes *now,
+				    const struct clothes *next)
+{
+	uint64_t capability = CAP(CAP_SYS_ADMIN) & pt->own.effective;
+
+	if (how & WEAR_REGISTER)
+		return capability;
+	if (!(how & WEAR_KEEP) && who(how) != WEAR_SERVER)
+		return 0;
+	return next->uid == pt->own.uid && (next->effective & CAP(CAP_DAC_OVERRIDE)) ? now->effective & capability : 0;
+}
+
 static int dress(struct passthrough *pt, const struct fsb_context *ctx, unsigned int how, struct wardrobe *w,
 		 struct clothes *next)
 {
 	int err = 0;
 
-	if (!as_server(pt, how))
+	if (who(how) == WEAR_ANYBODY)
+		*next = w->now;
+	else if (!as_server(pt, how))
 		err = dress_caller(pt, ctx, how, &w->mapped_groups, next);
 	else if (how & WEAR_KILL)
 		err = dress_to_kill(pt, ctx, how, &w->now, &w->mapped_groups, next);
 	else
 		dress_server(pt, how, next);
+	if (!err)
+		next->effective |= register_capability(pt, how, &w->now, next);
 	/* Who cannot switch is that user already; there may be capabilities to take off. */
 	if (!pt->own.can_switch)
 		next->any_group = true;
@@ -519,10 +536,15 @@ unsigned int credentials_kill(const struct fsb_context *ctx, int fd)
 
 	if (fsb_context_groups_known(ctx))
 		return WEAR_KILL | WEAR_GROUPS;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & (S_ISGID | S_IXGRP)) != S_ISGID)
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) || (st.st_mode & (S_ISGID | S_IXGRP)) != S_ISGID)
 		return WEAR_KILL;
 	(void)fsb_call_groups(ctx);
 	return WEAR_KILL | WEAR_GROUPS;
+}
+
+bool credentials_can_register(const struct server_credentials *own)
+{
+	return own->can_switch && (own->effective & CAP(CAP_SYS_ADMIN));
 }
 
 mode_t credentials_mode(mode_t mode, mode_t mask)

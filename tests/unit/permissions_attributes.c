@@ -20,6 +20,7 @@ static void make_owned(struct tree *t)
 	tree_symlink(t, "target", "symlink", 0, 0);
 	tree_symlink(t, "target", "symlink-1002", 1002, 2002);
 	tree_node(t, "fifo-1002", 1002, 2002, S_IFIFO | 06777);
+	tree_node(t, "fifo-unexecutable", 1002, 2002, S_IFIFO | 06644);
 }
 
 static void chown_to_own_group(struct play *p, const char *path)
@@ -54,6 +55,7 @@ static void chown_everything(struct play *p, void (*chown_one)(struct play *p, c
 	chown_one(p, "symlink");
 	chown_one(p, "symlink-1002");
 	chown_one(p, "fifo-1002");
+	chown_one(p, "fifo-unexecutable");
 }
 
 static void act_chown_to_own_group(struct play *p)
