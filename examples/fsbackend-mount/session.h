@@ -3,30 +3,24 @@
 #ifndef FSBACKEND_MOUNT_SESSION_H
 #define FSBACKEND_MOUNT_SESSION_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <sys/types.h>
 
 #include <fsbackend/fsbackend.h>
 
+#include "../common/mountpoint.h"
+#include "../common/process.h"
 #include "options.h"
 
 struct session {
 	struct options *options;
 	int source;       /* O_PATH */
-	char *mountpoint; /* resolved; NULL when the descriptor is foreign */
-	bool mounted;
-	dev_t mounted_device;
+	struct mountpoint mountpoint;
 	struct fsb_filesystem *tree;
 	struct fsb_proc_groups *groups;
 	struct fsb_server *server;
 	struct fsb_device *device;
 	FILE *stats;
-	pthread_t watcher;
-	bool watched;
-	atomic_bool ended;
+	struct signal_watcher *watcher;
 };
 
 /**

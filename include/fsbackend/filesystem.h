@@ -281,6 +281,21 @@ struct fsb_window {
 	int (*unmap)(struct fsb_window *window, uint64_t window_offset, uint64_t length);
 };
 
+/**
+ * Where a file system registers host files whose bytes the client's kernel then reads, writes and maps by itself (FSB_OPEN_PASSTHROUGH).
+ * A transport that has this provides it. Any thread.
+ */
+struct fsb_backing {
+	/*
+	 * Register what @fd is open on, in whichever way; it may be closed afterwards. The kernel will act as the calling thread is now: by
+	 * its file system ids, groups and capabilities. Return: an id above 0; -EPERM without CAP_SYS_ADMIN; -ELOOP when the file lies in
+	 * a file system that is stacked itself; or another negative errno of the kernel.
+	 */
+	int (*open)(struct fsb_backing *backing, int fd);
+	/* The id is not to be used for a further open. Files that are open by it stay so. Return: 0; -EPERM; -ENOENT. */
+	int (*close)(struct fsb_backing *backing, int id);
+};
+
 /** How often the client drops a reference: one element of batch_forget. */
 struct fsb_forget {
 	uint64_t nodeid;
@@ -327,6 +342,7 @@ struct fsb_forget {
  * @congestion_threshold: (change)
  * @time_gran_ns:         (change) granularity of the times that the file system keeps, 1 to 1,000,000,000
  * @max_stack_depth:      (change) with FSB_CAP_PASSTHROUGH: 1 or 2
+ * @backing:              with FSB_CAP_PASSTHROUGH in @capable, where to register files; valid until destroy has returned
  */
 struct fsb_init {
 	uint32_t minor;
@@ -338,6 +354,7 @@ struct fsb_init {
 	uint16_t congestion_threshold;
 	uint32_t time_gran_ns;
 	uint32_t max_stack_depth;
+	struct fsb_backing *backing;
 };
 
 /* ---- The table ------------------------------------------------------------------------------------------------ */

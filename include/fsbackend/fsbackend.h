@@ -18,6 +18,8 @@
 #include <fsbackend/passthrough.h>
 #include <fsbackend/procgroups.h>
 #include <fsbackend/server.h>
+#include <fsbackend/stream_forward.h>
+#include <fsbackend/stream_serve.h>
 #include <fsbackend/thread.h>
 #include <fsbackend/transfer.h>
 #include <fsbackend/version.h>

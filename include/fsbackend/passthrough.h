@@ -34,7 +34,7 @@ FSB_BEGIN_DECLS
 
 /** How much the client may keep. */
 enum fsb_cache {
-	FSB_CACHE_AUTO = 0,  /* data until mtime or size change; names and attributes for the timeouts (1 s) */
+	FSB_CACHE_AUTO = 0,  /* data until its size changes or it is opened after a change; names, attributes for the timeouts (1 s) */
 	FSB_CACHE_NONE = 1,  /* nothing: every read and every lookup asks (direct I/O, timeouts 0) */
 	FSB_CACHE_ALWAYS = 2 /* everything: only for trees that nobody else changes (timeouts one day) */
 };
@@ -55,6 +55,13 @@ enum fsb_locks {
 enum fsb_unknown_groups {
 	FSB_UNKNOWN_GROUPS_REFUSE = 0, /* the operation fails with EACCES */
 	FSB_UNKNOWN_GROUPS_PRIMARY = 1 /* for one with no groups but the primary one */
+};
+
+/** Whether the client's kernel reads, writes and maps files of the host by itself (FUSE passthrough), past the server. */
+enum fsb_backing_use {
+	FSB_BACKING_AUTO = 0, /* where it pays, see docs/architecture.md */
+	FSB_BACKING_ON = 1,   /* every regular file for which it is possible */
+	FSB_BACKING_OFF = 2   /* never */
 };
 
 /** @count ids from @client on (as the client numbers them) are @count ids from @host on. */
@@ -95,6 +102,9 @@ struct fsb_id_range {
  * @uid_map, @nuid_map, @gid_map, @ngid_map: id ranges, copied; no ranges: ids are the same on both sides. With ranges, a client's
  *               id outside of them is refused (EOVERFLOW), and a host's is shown as 65534
  * @log:         where messages go
+ * @backing:     see enum fsb_backing_use. It takes a transport and a client that have it, CAP_SYS_ADMIN, and files of a file system that is not
+ *               stacked on others; what cannot be done so is served as usual. Not with @writeback nor @no_open. O_DIRECT goes to the host's
+ *               file with @direct_io only
  */
 struct fsb_passthrough_config {
 	size_t size;
@@ -122,6 +132,7 @@ struct fsb_passthrough_config {
 	const struct fsb_id_range *gid_map;
 	size_t ngid_map;
 	struct fsb_log log;
+	enum fsb_backing_use backing;
 };
 
 /** Set every field that lies in the first @size bytes to its default; for fsb_passthrough_config_init(). */

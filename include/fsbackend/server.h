@@ -218,6 +218,13 @@ typedef int (*fsb_notify_fn)(void *opaque, const struct iovec *iov, size_t niov)
 /** Where notifications go; set by a transport when it starts, NULL when it ends. Waits for notifications under way. */
 FSB_API void fsb_server_set_notify(struct fsb_server *server, fsb_notify_fn send, void *opaque);
 
+/**
+ * Where the file system may register files for the client's kernel to read and write by itself (FUSE_PASSTHROUGH, which is not
+ * agreed on without); NULL: nowhere. Borrowed. Set by a transport before it hands in INIT, and taken away after
+ * fsb_server_disconnect(), so that nobody else uses the server meanwhile.
+ */
+FSB_API void fsb_server_set_backing(struct fsb_server *server, struct fsb_backing *backing);
+
 /*
  * All of these: any thread, except that fsb_server_notify_inval_inode(), _inval_entry() and _delete() must not be called by
  * a thread that is answering a request on the same inode or directory (the client's kernel would wait for itself).

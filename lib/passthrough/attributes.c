@@ -72,6 +72,11 @@ int attributes_of_fd(struct passthrough *pt, int fd, struct fsb_attr *attr)
 
 /* ---- Reading ---- */
 
+static struct inode *named_inode(const struct handle_use *handle, const struct inode_use *inode)
+{
+	return handle->handle ? handle->handle->inode : inode->inode;
+}
+
 /* What a request names: an open handle's descriptor, or the inode's. Borrowed until the uses end. */
 static int named_fd(struct passthrough *pt, uint64_t nodeid, const uint64_t *fh, struct handle_use *handle,
 		    struct inode_use *inode)
@@ -93,7 +98,7 @@ int passthrough_getattr(struct fsb_filesystem *fs, const struct fsb_context *ctx
 	(void)ctx; /* stat(2) asks no permission of the file itself */
 	if (fd < 0)
 		return fd;
-	*timeout_ns = pt->config.attr_timeout_ns;
+	*timeout_ns = backing_attr_timeout(pt, named_inode(&handle, &inode));
 	return attributes_of_fd(pt, fd, attr);
 }
 
@@ -114,7 +119,7 @@ int passthrough_statx(struct fsb_filesystem *fs, const struct fsb_context *ctx, 
 	stx->stx_ino = client_ino(pt, stx);
 	stx->stx_uid = idmap_to_client(&pt->uids, stx->stx_uid);
 	stx->stx_gid = idmap_to_client(&pt->gids, stx->stx_gid);
-	*timeout_ns = pt->config.attr_timeout_ns;
+	*timeout_ns = backing_attr_timeout(pt, named_inode(&handle, &inode));
 	return 0;
 }
 
@@ -188,6 +193,7 @@ int passthrough_statfs(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 
 /* What setattr acts on: @path is always there, for what has no call by descriptor; @fd only with a handle. */
 struct target {
+	struct inode *inode;
 	int path;
 	int fd;
 	mode_t type;
@@ -374,17 +380,29 @@ static int set_all(struct passthrough *pt, const struct fsb_context *ctx, const 
  * A request that sets nothing stands for one of two things, and does not say which. chown(2) with -1 for both moves the ctime, clears
  * set-id bits, and is refused to whoever may not clear them. Before a write of any kind the client has set-id bits and file capabilities
  * cleared, and that must not be refused. So it is done as chown(2) of the caller, whom the client's kernel has not judged here; and what is
- * refused is left undone without a word, as the write itself will clear them.
+ * refused is left undone without a word, as the write itself will clear them. Where the client's kernel writes by itself, as somebody else,
+ * it is done in the server's name.
  */
-static int set_nothing(struct passthrough *pt, const struct fsb_context *ctx, const struct target *target)
+static int touch_owner(struct passthrough *pt, const struct fsb_context *ctx, const struct target *target, unsigned int how)
 {
-	if (fsb_call_groups(ctx) != 0)
-		return 0;
 	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, ctx, WEAR_CALLER, &worn);
+	int err = credentials_wear(pt, ctx, how, &worn);
+
 	if (!err && fchownat(target->path, "", (uid_t)-1, (gid_t)-1, AT_EMPTY_PATH) < 0)
 		err = -errno;
-	return err == -EPERM || err == -EACCES ? 0 : err;
+	return err;
+}
+
+static int set_nothing(struct passthrough *pt, const struct fsb_context *ctx, const struct target *target)
+{
+	int err = fsb_call_groups(ctx) == 0 ? touch_owner(pt, ctx, target, WEAR_CALLER) : -EACCES;
+
+	if (err != -EPERM && err != -EACCES)
+		return err;
+	/* Not WEAR_SERVER, which with WEAR_KILL may be anybody: it takes the power to change what is somebody else's. */
+	if (backing_is_written(pt, target->inode))
+		return touch_owner(pt, ctx, target, WEAR_SERVER_ADMIN | credentials_kill(ctx, target->path));
+	return 0;
 }
 
 int passthrough_setattr(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid, const uint64_t *fh,
@@ -401,14 +419,15 @@ int passthrough_setattr(struct fsb_filesystem *fs, const struct fsb_context *ctx
 		return target.path;
 	if (handle.handle)
 		target.fd = target.path;
+	target.inode = named_inode(&handle, &inode);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the descriptor came from one or the other. */
-	target.type = handle.handle ? handle.handle->inode->type : inode.inode->type;
+	target.type = target.inode->type;
 
 	bool empty = !sets_something(set->valid);
 	err = empty ? set_nothing(pt, ctx, &target) : set_all(pt, ctx, &target, set);
 	if (err)
 		return err;
 	/* The write that may follow changes the mode once more. */
-	*timeout_ns = empty ? 0 : pt->config.attr_timeout_ns;
+	*timeout_ns = empty ? 0 : backing_attr_timeout(pt, target.inode);
 	return attributes_of_fd(pt, target.path, attr);
 }

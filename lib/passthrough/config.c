@@ -49,6 +49,10 @@ int config_check(const struct fsb_passthrough_config *config)
 		return refuse(config, "unknown place for locks");
 	if (config->writeback && config->cache == FSB_CACHE_NONE)
 		return refuse(config, "writeback needs a cache: not with FSB_CACHE_NONE");
+	if (config->backing > FSB_BACKING_OFF)
+		return refuse(config, "unknown use of backing files");
+	if (config->backing == FSB_BACKING_ON && (config->writeback || config->no_open))
+		return refuse(config, "the client uses only what it opens, and what it does not write back: not with writeback or no_open");
 	if (config->permissions == FSB_PERMISSIONS_SERVER && (config->no_open || config->no_opendir))
 		return refuse(config, "no_open and no_opendir leave permissions to the client: not with FSB_PERMISSIONS_SERVER");
 	if (config->no_open && config->locks == FSB_LOCKS_HOST)

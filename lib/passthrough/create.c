@@ -204,15 +204,13 @@ static int create_new(struct passthrough *pt, const struct fsb_context *ctx, int
 		      const struct fsb_create *how)
 {
 	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, ctx, WEAR_CREATOR, &worn);
+	int err = credentials_wear(pt, ctx, WEAR_CREATOR | WEAR_KEEP, &worn);
 	if (err)
 		return err;
 	int flags = host_flags(pt, how->flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-	_cleanup_fd_ int fd = openat(dirfd, name, flags, mode_to_ask(dirfd, how) & 07777);
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && inodes_drop_fds(pt) > 0)
-		fd = openat(dirfd, name, flags, mode_to_ask(dirfd, how) & 07777);
+	_cleanup_fd_ int fd = fd_with_room(pt, openat(dirfd, name, flags, mode_to_ask(dirfd, how) & 07777));
 	if (fd < 0)
-		return errno == EMFILE ? -ENFILE : -errno;
+		return fd;
 	err = mode_settle(pt, dirfd, fd, how, &worn);
 	return err ? err : fd_steal(&fd);
 }
@@ -236,7 +234,7 @@ static int create_or_open(struct passthrough *pt, const struct fsb_context *ctx,
 }
 
 /* The entry and the handle of a file that is open on @fd, which is taken over. @unnamed: its descriptor is the only way to it. */
-static int opened_entry(struct passthrough *pt, int fd, int flags, bool unnamed, struct fsb_entry *entry,
+static int opened_entry(struct passthrough *pt, const struct fsb_context *ctx, int fd, int flags, bool unnamed, struct fsb_entry *entry,
 			struct fsb_open *open)
 {
 	_cleanup_fd_ int own = fd;
@@ -249,11 +247,12 @@ static int opened_entry(struct passthrough *pt, int fd, int flags, bool unnamed,
 		return err;
 	if (unnamed)
 		inode_pin(pt, inode.inode, true);
-	err = open_answer(pt, inode.inode, fd_steal(&own), flags, open);
+	err = open_answer(pt, ctx, inode.inode, fd_steal(&own), flags, &entry->attr, open);
 	if (err)
 		inode_forget(pt, inode.inode->nodeid, 1);
 	else
 		entry->nodeid = inode.inode->nodeid;
+	entry->attr_timeout_ns = backing_attr_timeout(pt, inode.inode);
 	return err;
 }
 
@@ -266,7 +265,7 @@ int passthrough_create(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 	if (dirfd < 0)
 		return dirfd;
 	int fd = create_or_open(pt, ctx, dirfd, name, how);
-	return fd < 0 ? fd : opened_entry(pt, fd, how->flags, false, entry, open);
+	return fd < 0 ? fd : opened_entry(pt, ctx, fd, how->flags, false, entry, open);
 }
 
 static int open_tmpfile(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const struct fsb_create *how)
@@ -276,9 +275,9 @@ static int open_tmpfile(struct passthrough *pt, const struct fsb_context *ctx, i
 	if (err)
 		return err;
 	int flags = (host_flags(pt, how->flags) & ~O_TRUNC) | O_TMPFILE | (how->flags & O_EXCL) | O_CLOEXEC;
-	_cleanup_fd_ int fd = openat(dirfd, ".", flags, mode_to_ask(dirfd, how) & 07777);
+	_cleanup_fd_ int fd = fd_with_room(pt, openat(dirfd, ".", flags, mode_to_ask(dirfd, how) & 07777));
 	if (fd < 0)
-		return errno == EMFILE ? -ENFILE : -errno;
+		return fd;
 	err = mode_settle(pt, dirfd, fd, how, &worn);
 	return err ? err : fd_steal(&fd);
 }
@@ -297,5 +296,5 @@ int passthrough_tmpfile(struct fsb_filesystem *fs, const struct fsb_context *ctx
 	if (!S_ISDIR(dir.inode->type))
 		return -ENOTDIR;
 	int fd = open_tmpfile(pt, ctx, dirfd, how);
-	return fd < 0 ? fd : opened_entry(pt, fd, how->flags, true, entry, open);
+	return fd < 0 ? fd : opened_entry(pt, ctx, fd, how->flags, true, entry, open);
 }

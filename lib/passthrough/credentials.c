@@ -450,7 +450,7 @@ static uint64_t register_capability(const struct passthrough *pt, unsigned int h
 
 	if (how & WEAR_REGISTER)
 		return capability;
-	if (!(how & WEAR_KEEP) && who(how) != WEAR_SERVER)
+	if (!pt->backing.files || (!(how & WEAR_KEEP) && who(how) != WEAR_SERVER))
 		return 0;
 	return next->uid == pt->own.uid && (next->effective & CAP(CAP_DAC_OVERRIDE)) ? now->effective & capability : 0;
 }

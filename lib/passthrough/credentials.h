@@ -34,6 +34,7 @@ enum wear {
 	WEAR_JUDGED,  /* whoever is judged: the caller in server mode; in client mode the server, as the client has judged */
 	WEAR_CREATOR, /* whoever shall own what is made: the caller; in client mode with the server's power over permissions */
 	WEAR_ADMIN,   /* as WEAR_JUDGED, but root keeps every capability: trusted and security xattrs */
+	WEAR_ANYBODY, /* whoever is worn already: it does not matter */
 	WEAR_CALLER,  /* the caller with just its groups, in client mode too: what the client has not judged. The groups must be known */
 	/*
 	 * Bits to add, as credentials_kill() says: without CAP_FSETID, so that the host clears set-id bits of what is written as it does
@@ -41,6 +42,12 @@ enum wear {
 	 */
 	WEAR_KILL = 0x100,
 	WEAR_GROUPS = 0x200,
+	/*
+	 * With CAP_SYS_ADMIN, for registering backing files. A change of capabilities costs more than most system calls (3 us), so it may
+	 * stay on, where it changes nothing: with WEAR_SERVER, and with WEAR_KEEP if that is somebody with power over files.
+	 */
+	WEAR_REGISTER = 0x400,
+	WEAR_KEEP = 0x800,
 };
 
 /** The credentials of the process that made the passthrough, and what they allow. */
@@ -79,6 +86,9 @@ void credentials_restore(struct worn *worn);
  * WEAR_GROUPS if it has a set-group-id bit without permission to execute, which members of its group keep. Asks for the groups then.
  */
 unsigned int credentials_kill(const struct fsb_context *ctx, int fd);
+
+/** Whether WEAR_REGISTER gives the capability. */
+bool credentials_can_register(const struct server_credentials *own);
 
 /**
  * Until the scope's end go on without any power over files, with the exception that a set-group-id bit may be kept: for what only the

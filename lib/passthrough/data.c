@@ -58,7 +58,7 @@ static int open_judged(struct passthrough *pt, const struct fsb_context *ctx, in
 	if ((flags & OPEN_FOR_EXEC) && (flags & O_ACCMODE) == O_RDONLY)
 		return open_for_exec(pt, ctx, path, type);
 	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, ctx, WEAR_JUDGED | (kill_suidgid ? credentials_kill(ctx, path) : 0), &worn);
+	int err = credentials_wear(pt, ctx, WEAR_JUDGED | WEAR_KEEP | (kill_suidgid ? credentials_kill(ctx, path) : 0), &worn);
 	if (err)
 		return err;
 	int wanted = host_flags(pt, flags);
@@ -72,35 +72,51 @@ static int open_judged(struct passthrough *pt, const struct fsb_context *ctx, in
 	return fd;
 }
 
-static uint32_t open_answer_flags(const struct passthrough *pt, int flags)
+static uint32_t open_answer_flags(const struct passthrough *pt, struct inode *inode, int flags, const struct fsb_attr *attr)
 {
+	const uint32_t direct = FSB_OPEN_DIRECT_IO | FSB_OPEN_PARALLEL_DIRECT_WRITES;
+	bool unchanged = opened_unchanged(inode->opened, attr);
 	uint32_t answer = 0;
 
 	switch (pt->config.cache) {
 	case FSB_CACHE_NONE:
-		answer = FSB_OPEN_DIRECT_IO | FSB_OPEN_PARALLEL_DIRECT_WRITES;
+		answer = direct;
 		break;
 	case FSB_CACHE_AUTO:
-		if (flags & O_DIRECT)
-			answer = FSB_OPEN_PARALLEL_DIRECT_WRITES;
+		/* Under writeback the client keeps the size, and so the order of writes that change it. */
+		if ((flags & O_DIRECT) && !pt->writeback)
+			answer = direct;
+		else if (unchanged)
+			answer = FSB_OPEN_KEEP_CACHE;
 		break;
 	case FSB_CACHE_ALWAYS:
 		answer = FSB_OPEN_KEEP_CACHE;
 		break;
 	}
-	/* A flush drops locks that are ours; there is nothing else for it to do. */
-	if (pt->config.locks == FSB_LOCKS_LOCAL)
+	/* A flush drops locks that are ours, and hears of writes that failed late. */
+	if (pt->config.locks == FSB_LOCKS_LOCAL && !((flags & O_ACCMODE) != O_RDONLY && inode->mount->tells_late))
 		answer |= FSB_OPEN_NOFLUSH;
 	return answer;
 }
 
-int open_answer(struct passthrough *pt, struct inode *inode, int fd, int flags, struct fsb_open *open)
+int open_answer(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, int fd, int flags, const struct fsb_attr *attr,
+		struct fsb_open *open)
 {
-	*open = (struct fsb_open){ .flags = open_answer_flags(pt, flags) };
+	_cleanup_fd_ int own = fd;
+	struct fsb_attr asked;
+	int err = attr ? 0 : attributes_of_fd(pt, fd, &asked);
+	if (err)
+		return err;
+	if (!opened_get(inode))
+		return -ENOMEM;
+	if (!attr)
+		attr = &asked;
+	*open = (struct fsb_open){ .flags = open_answer_flags(pt, inode, flags, attr) };
 	/* Appended to under writeback: not by pages of the cache, which begin before what is new. */
 	if (pt->writeback && (flags & O_APPEND) && (fcntl(fd, F_GETFL) & O_APPEND))
 		open->flags |= FSB_OPEN_DIRECT_IO;
-	return handle_new(pt, inode, fd, flags, HANDLE_FILE, &open->fh);
+	err = backing_begin(pt, ctx, inode, attr, fd, flags, open);
+	return err ? err : handle_new(pt, inode, fd_steal(&own), flags, HANDLE_FILE, &open->fh);
 }
 
 int passthrough_open(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid, int flags,
@@ -119,7 +135,7 @@ int passthrough_open(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 	if (S_ISDIR(inode.inode->type))
 		return -EISDIR;
 	int fd = open_judged(pt, ctx, path, inode.inode->type, flags, kill_suidgid);
-	return fd < 0 ? fd : open_answer(pt, inode.inode, fd, flags, open);
+	return fd < 0 ? fd : open_answer(pt, ctx, inode.inode, fd, flags, NULL, open);
 }
 
 /* ---- Bytes ---- */

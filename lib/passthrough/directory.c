@@ -25,6 +25,28 @@ struct host_dirent {
 	char name[];
 };
 
+/*
+ * The client shall keep the listing of a directory that it opens again unchanged, but no longer than it believes the names: from then on
+ * a listing by READDIRPLUS brings all of them anew, where the kept one would leave it to look up one after the other.
+ */
+static uint32_t opendir_answer_flags(struct passthrough *pt, struct inode *inode, int fd)
+{
+	uint64_t timeout_ms = pt->config.entry_timeout_ns / 1000000;
+	struct fsb_attr attr;
+
+	if (pt->config.cache == FSB_CACHE_ALWAYS)
+		return FSB_OPEN_CACHE_DIR | FSB_OPEN_KEEP_CACHE;
+	struct opened *opened = timeout_ms > 0 && pt->config.cache == FSB_CACHE_AUTO ? opened_get(inode) : NULL;
+	if (!opened || attributes_of_fd(pt, fd, &attr) < 0)
+		return 0;
+	bool unchanged = opened_unchanged(opened, &attr);
+	uint32_t now = opened_clock();
+	if (unchanged && now - atomic_load_explicit(&opened->listed, memory_order_relaxed) < timeout_ms)
+		return FSB_OPEN_CACHE_DIR | FSB_OPEN_KEEP_CACHE;
+	atomic_store_explicit(&opened->listed, now, memory_order_relaxed);
+	return unchanged ? FSB_OPEN_CACHE_DIR : 0;
+}
+
 int passthrough_opendir(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid, int flags,
 			struct fsb_open *open)
 {
@@ -47,9 +69,7 @@ int passthrough_opendir(struct fsb_filesystem *fs, const struct fsb_context *ctx
 		if (fd < 0)
 			return fd;
 	}
-	*open = (struct fsb_open){ 0 };
-	if (pt->config.cache == FSB_CACHE_ALWAYS)
-		open->flags = FSB_OPEN_CACHE_DIR | FSB_OPEN_KEEP_CACHE;
+	*open = (struct fsb_open){ .flags = opendir_answer_flags(pt, inode.inode, fd) };
 	return handle_new(pt, inode.inode, fd, flags, HANDLE_DIRECTORY, &open->fh);
 }
 
@@ -113,7 +133,7 @@ static int stream_seek(struct handle *handle, uint64_t offset)
 {
 	struct dirstream *dir = handle->dir;
 
-	if (offset == dir->next && offset != 0)
+	if (offset == dir->next && (offset != 0 || !dir->begun))
 		return 0;
 	if (offset > INT64_MAX)
 		return -EINVAL;
@@ -134,6 +154,7 @@ static int stream_peek(struct handle *handle, const struct host_dirent **entry)
 			dir->buffer = malloc(BUFFER_SIZE);
 		if (!dir->buffer)
 			return -ENOMEM;
+		dir->begun = true;
 		long length = syscall(SYS_getdents64, handle->fd, dir->buffer, BUFFER_SIZE);
 		if (length < 0)
 			return -errno;

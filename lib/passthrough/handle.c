@@ -39,6 +39,8 @@ static void handle_free(struct passthrough *pt, struct handle *handle)
 	}
 	if (handle->fd >= 0)
 		close(handle->fd);
+	if (handle->file)
+		backing_end(pt, handle->inode);
 	if (handle->inode && handle_writes(handle))
 		atomic_fetch_sub_explicit(&handle->inode->writers, 1, memory_order_relaxed);
 	if (handle->inode)
@@ -99,10 +101,13 @@ int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, e
 	struct handle *handle = calloc(1, sizeof(*handle));
 	if (!handle) {
 		close(fd);
+		if (type == HANDLE_FILE)
+			backing_end(pt, inode);
 		return -ENOMEM;
 	}
 	inode_keep(inode);
 	handle->inode = inode;
+	handle->file = type == HANDLE_FILE;
 	handle->fd = fd;
 	atomic_init(&handle->flags, flags);
 	if (handle_writes(handle))
@@ -148,7 +153,7 @@ int handle_get_any(struct passthrough *pt, uint64_t fh, struct handle **handle)
 
 static bool is_type(const struct handle *handle, enum handle_type type)
 {
-	return (handle->dir != NULL) == (type == HANDLE_DIRECTORY);
+	return handle->file == (type == HANDLE_FILE);
 }
 
 int handle_get(struct passthrough *pt, uint64_t fh, enum handle_type type, struct handle **handle)

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hashtable.h"
@@ -17,6 +18,7 @@ struct dirstream {
 	pthread_mutex_t lock;
 	uint64_t next;       /* the cookie of the first entry left in @buffer, or, if none is, of where the descriptor stands */
 	uint64_t difference; /* see ino_difference() */
+	bool begun;          /* the descriptor does not stand at the beginning any more */
 	size_t start;        /* what is left in @buffer */
 	size_t end;
 	char *buffer;
@@ -28,6 +30,7 @@ struct dirstream {
  * @refs:  the table holds one, each use another
  * @flags: the client's open(2) flags, as far as they changed since
  * @dir:   NULL for files
+ * @file:  counted by backing_begin()
  */
 struct handle {
 	struct hash_link link;
@@ -37,6 +40,7 @@ struct handle {
 	int fd;
 	atomic_int flags;
 	atomic_uint refs;
+	bool file;
 };
 
 enum { HANDLE_SHARDS = 16 };
@@ -59,7 +63,7 @@ void handles_init(struct handle_table *table);
 void handles_clear(struct passthrough *pt);
 uint64_t handles_count(struct passthrough *pt);
 
-/** Make a handle of an open descriptor, which it takes over in any case; keeps @inode, which is in use. */
+/** Make a handle of an open descriptor, which it takes over in any case, and for a file with what backing_begin() counted; keeps @inode, which is in use. */
 int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, enum handle_type type, uint64_t *fh);
 /** Use a handle. Return: 0; -EBADF for an unknown one, or one of another type. */
 int handle_get(struct passthrough *pt, uint64_t fh, enum handle_type type, struct handle **handle);

@@ -18,54 +18,98 @@ void hashtable_clear(struct hashtable *table)
 	hashtable_init(table, table->hash);
 }
 
-static void push(struct hash_link **buckets, size_t nbuckets, uint64_t hash, struct hash_link *link)
+static void push(struct hashtable *table, struct hash_link *link)
 {
-	struct hash_link **head = &buckets[hash & (nbuckets - 1)];
+	struct hash_link **head = &table->buckets[hashtable_bucket(table, table->hash(link))];
 
 	link->next = *head;
 	*head = link;
 }
 
-static int resize(struct hashtable *table, size_t nbuckets)
+/* The links of a chain, each into the bucket that it belongs to now. */
+static void spread(struct hashtable *table, struct hash_link *chain)
 {
-	struct hash_link **buckets = calloc(nbuckets, sizeof(struct hash_link *));
+	while (chain) {
+		struct hash_link *next = chain->next;
+		push(table, chain);
+		chain = next;
+	}
+}
+
+static int make_room(struct hashtable *table, size_t room)
+{
+	struct hash_link **buckets = realloc(table->buckets, room * sizeof(struct hash_link *));
+
 	if (!buckets)
 		return -ENOMEM;
-	for (size_t i = 0; i < table->nbuckets; i++) {
-		struct hash_link *next;
-
-		for (struct hash_link *link = table->buckets[i]; link; link = next) {
-			next = link->next;
-			push(buckets, nbuckets, table->hash(link), link);
-		}
-	}
-	free(table->buckets);
 	table->buckets = buckets;
-	table->nbuckets = nbuckets;
+	table->room = room;
 	return 0;
+}
+
+static int start(struct hashtable *table)
+{
+	table->buckets = calloc(SMALLEST, sizeof(struct hash_link *));
+	if (!table->buckets)
+		return -ENOMEM;
+	table->nbuckets = table->room = SMALLEST;
+	table->mask = SMALLEST - 1;
+	return 0;
+}
+
+/* One bucket more: it takes its share of the one that held its contents until now. */
+static void grow(struct hashtable *table)
+{
+	if (table->nbuckets == table->room && make_room(table, table->room * 2) < 0)
+		return;
+	size_t bucket = table->nbuckets++;
+	if (bucket > table->mask)
+		table->mask = table->mask * 2 + 1;
+	size_t elder = bucket & table->mask >> 1;
+	struct hash_link *chain = table->buckets[elder];
+	table->buckets[elder] = table->buckets[bucket] = NULL;
+	spread(table, chain);
+}
+
+/* One bucket less. */
+static void shrink(struct hashtable *table)
+{
+	struct hash_link *chain = table->buckets[--table->nbuckets];
+
+	if (table->nbuckets - 1 == table->mask >> 1)
+		table->mask >>= 1;
+	spread(table, chain);
+	/* If that fails it wastes memory, nothing more. */
+	if (table->nbuckets <= table->room / 4)
+		(void)make_room(table, table->room / 2);
 }
 
 int hashtable_insert(struct hashtable *table, struct hash_link *link)
 {
-	if (table->count >= table->nbuckets && resize(table, table->nbuckets ? table->nbuckets * 2 : SMALLEST) < 0 &&
-	    !table->nbuckets)
+	if (!table->nbuckets && start(table) < 0)
 		return -ENOMEM;
-	push(table->buckets, table->nbuckets, table->hash(link), link);
+	push(table, link);
 	table->count++;
+	/* Two, to catch up with growth that failed. */
+	for (int i = 0; i < 2 && table->count > table->nbuckets; i++)
+		grow(table);
 	return 0;
 }
 
 void hashtable_remove(struct hashtable *table, struct hash_link *link)
 {
-	struct hash_link **at = &table->buckets[table->hash(link) & (table->nbuckets - 1)];
+	struct hash_link **at = &table->buckets[hashtable_bucket(table, table->hash(link))];
 
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;
 	table->count--;
-	/* A failed shrink wastes memory, nothing more. */
-	if (table->count == 0)
+	if (table->count == 0) {
 		hashtable_clear(table);
-	else if (table->nbuckets > SMALLEST && table->count < table->nbuckets / 8)
-		(void)resize(table, table->nbuckets / 4);
+		return;
+	}
+	/* Two, so that the buckets become fewer faster than their contents. */
+	for (int i = 0; i < 2 && table->nbuckets > SMALLEST && table->count < table->nbuckets / 2;
+	     i++)
+		shrink(table);
 }

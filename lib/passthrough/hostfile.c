@@ -22,16 +22,9 @@ struct fd_name fd_name(int fd)
 	return name;
 }
 
-/* A full descriptor table is a matter of cached descriptors first; the client hears of it only when there are none. */
 static int open_healing(struct passthrough *pt, int dirfd, const char *name, int flags)
 {
-	int fd = openat(dirfd, name, flags);
-
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && inodes_drop_fds(pt) > 0)
-		fd = openat(dirfd, name, flags);
-	if (fd >= 0)
-		return fd;
-	return errno == EMFILE ? -ENFILE : -errno;
+	return fd_with_room(pt, openat(dirfd, name, flags));
 }
 
 int directory_to_change(struct inode_use *dir, uint64_t nodeid, const char *name)

@@ -70,6 +70,22 @@ static bool handles_last(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type != FUSE_SUPER_MAGIC;
 }
 
+/* Of file systems that are known well: those of the host's own disks and memory have no errors left for close(2). */
+static bool tells_late(int fd)
+{
+	static const unsigned long known[] = {
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, RAMFS_MAGIC,
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if ((unsigned long)fs.f_type == known[i])
+			return false;
+	return true;
+}
+
 /* A descriptor on the mount that is open for real, as open_by_handle_at() wants, and opens what was just named. */
 static int handle_root(struct passthrough *pt, int fd, struct identity *identity)
 {
@@ -81,10 +97,8 @@ static int handle_root(struct passthrough *pt, int fd, struct identity *identity
 	_cleanup_fd_ int root = reopen(pt, fd, st.st_mode & S_IFMT, O_RDONLY);
 	if (root < 0)
 		return root;
-	_cleanup_fd_ int probe = open_by_handle_at(root, handle_of(identity), O_PATH | O_CLOEXEC);
-	if (probe < 0)
-		return -errno;
-	return fd_steal(&root);
+	_cleanup_fd_ int probe = fd_with_room(pt, open_by_handle_at(root, handle_of(identity), O_PATH | O_CLOEXEC));
+	return probe < 0 ? probe : fd_steal(&root);
 }
 
 static int mount_new(struct passthrough *pt, int fd, int id, struct identity *identity, struct mount **made)
@@ -95,11 +109,19 @@ static int mount_new(struct passthrough *pt, int fd, int id, struct identity *id
 	mount->id = id;
 	mount->refs = 1;
 	mount->fd = handle_root(pt, fd, identity);
+	/* That there is no room now says nothing about the mount. */
+	if (mount->fd == -ENFILE || mount->fd == -ENOMEM)
+		return mount->fd;
 	mount->handles = mount->fd >= 0;
+	mount->tells_late = tells_late(fd);
 	if (!mount->handles) {
-		mount->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		log_write(&pt->config.log, FSB_LOG_INFO,
+			  "passthrough: mount %d below the source has no lasting file handles: each "
+			  "of its files that the client knows holds a descriptor",
+			  id);
+		mount->fd = copy_fd(pt, fd);
 		if (mount->fd < 0)
-			return -errno;
+			return mount->fd;
 	}
 	*made = mount;
 	mount = NULL;

@@ -16,7 +16,8 @@ static uint64_t hash_id(const struct hash_link *link)
 	return hash_entry(link, struct inode, by_id)->nodeid >> INODE_SHARD_BITS;
 }
 
-static uint64_t hash_bytes(const struct mount *mount, int32_t type, const unsigned char *bytes, size_t length)
+static uint64_t hash_bytes(const struct mount *mount, int32_t type, const unsigned char *bytes,
+			   size_t length)
 {
 	uint64_t hash = (uint64_t)mount->number << 32 ^ (uint32_t)type ^ length;
 
@@ -43,22 +44,24 @@ static uint64_t hash_identity(const struct hash_link *link)
 static bool same(const struct inode *inode, const struct identity *identity)
 {
 	return inode->mount == identity->mount && inode->handle_type == identity->type &&
-	       inode->length == identity->length && memcmp(inode->bytes, identity->bytes, identity->length) == 0;
+	       inode->length == identity->length &&
+	       memcmp(inode->bytes, identity->bytes, identity->length) == 0;
 }
 
 /* ---- Life of the struct ---- */
 
 static struct inode *inode_new(const struct identity *identity, mode_t type)
 {
-	struct inode *inode = calloc(1, sizeof(*inode) + identity->length);
+	struct inode *inode = calloc(1, offsetof(struct inode, bytes) + identity->length);
 	if (!inode)
 		return NULL;
 	inode->mount = identity->mount;
 	inode->handle_type = identity->type;
-	inode->length = identity->length;
+	inode->length = (uint8_t)identity->length;
 	memcpy(inode->bytes, identity->bytes, identity->length);
 	inode->type = (uint16_t)(type & S_IFMT);
 	inode->pinned = !identity->mount->handles;
+	inode->slot = SLOT_NONE;
 	atomic_init(&inode->fd, -1);
 	atomic_init(&inode->refs, 1);
 	return inode;
@@ -69,25 +72,18 @@ static void unref(struct passthrough *pt, struct inode *inode)
 	if (atomic_fetch_sub_explicit(&inode->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	int fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
-	if (fd >= 0)
+	if (fd >= 0) {
+		atomic_fetch_sub_explicit(&pt->inodes.fds, 1, memory_order_relaxed);
 		close(fd);
+	}
 	mount_put(pt, inode->mount);
+	free(atomic_load_explicit(&inode->opened, memory_order_relaxed));
 	free(inode);
 }
 
 static struct inode_shard *shard_of_id(struct passthrough *pt, uint64_t nodeid)
 {
 	return &pt->inodes.shards[nodeid & (INODE_SHARDS - 1)];
-}
-
-/* An inode that left the table keeps its descriptor, but outside of the cache: it goes with the struct. */
-static void leave_table(struct inode_shard *shard, struct inode *inode)
-{
-	hashtable_remove(&shard->by_id, &inode->by_id);
-	hashtable_remove(&shard->by_identity, &inode->by_identity);
-	int fd = fdcache_remove(&shard->cache, inode);
-	atomic_store_explicit(&inode->fd, fd, memory_order_release);
-	inode->slot = UINT32_MAX;
 }
 
 /* ---- Finding; the shard's lock is held ---- */
@@ -102,7 +98,8 @@ static struct inode *find_id(struct inode_shard *shard, uint64_t nodeid)
 	return NULL;
 }
 
-static struct inode *find_identity(struct inode_shard *shard, uint64_t hash, const struct identity *identity)
+static struct inode *find_identity(struct inode_shard *shard, uint64_t hash,
+				   const struct identity *identity)
 {
 	struct hash_link *link = hashtable_chain(&shard->by_identity, hash >> INODE_SHARD_BITS);
 
@@ -173,41 +170,118 @@ static int open_handle(struct passthrough *pt, const struct inode *inode)
 
 	space.handle.handle_bytes = inode->length;
 	space.handle.handle_type = inode->handle_type;
-	memcpy((char *)&space + offsetof(struct file_handle, f_handle), inode->bytes, inode->length);
+	memcpy((char *)&space + offsetof(struct file_handle, f_handle), inode->bytes,
+	       inode->length);
 
 	_cleanup_worn_ struct worn worn = { 0 };
 	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
 	if (err)
 		return err;
 	/* O_NOFOLLOW: a symlink's handle opens the symlink itself. */
-	int fd = open_by_handle_at(inode->mount->fd, &space.handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && inodes_drop_fds(pt) > 0)
-		fd = open_by_handle_at(inode->mount->fd, &space.handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fd_with_room(pt, open_by_handle_at(inode->mount->fd, &space.handle,
+						  O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
-/* Close what the cache holds beyond its budget, one at a time and outside of the lock. */
-static void trim(struct inode_shard *shard)
+/* List an inode's descriptor as one that may be taken away, if it is; the shard's lock is held. */
+static int list_fd(struct passthrough *pt, struct inode_shard *shard, struct inode *inode)
 {
-	for (;;) {
-		pthread_mutex_lock(&shard->lock);
-		int fd = fdcache_evict(&shard->cache, shard->cache.budget);
-		pthread_mutex_unlock(&shard->lock);
-		if (fd < 0)
-			return;
-		close(fd);
-	}
+	if (inode->pinned || inode->gone)
+		return 0;
+	int err = fdcache_add(&shard->cache, inode);
+	if (!err)
+		atomic_fetch_add_explicit(&pt->inodes.cached, 1, memory_order_relaxed);
+	return err;
+}
+
+static void unlist_fd(struct passthrough *pt, struct inode_shard *shard, struct inode *inode)
+{
+	if (inode->slot == SLOT_NONE)
+		return;
+	fdcache_remove(&shard->cache, inode);
+	atomic_fetch_sub_explicit(&pt->inodes.cached, 1, memory_order_relaxed);
 }
 
 /* Give an inode @fd unless it has one; the shard's lock is held. Return: whether it was taken. */
-static bool adopt_fd(struct inode_shard *shard, struct inode *inode, int fd)
+static bool adopt_fd(struct passthrough *pt, struct inode_shard *shard, struct inode *inode, int fd)
 {
-	if (atomic_load_explicit(&inode->fd, memory_order_relaxed) >= 0)
+	if (atomic_load_explicit(&inode->fd, memory_order_relaxed) >= 0 ||
+	    list_fd(pt, shard, inode) < 0)
 		return false;
-	if (inode->slot != UINT32_MAX)
-		return fdcache_add(&shard->cache, inode, fd) == 0;
+	atomic_fetch_add_explicit(&pt->inodes.fds, 1, memory_order_relaxed);
 	atomic_store_explicit(&inode->fd, fd, memory_order_release);
 	return true;
+}
+
+/* Take one descriptor that nobody uses from its inode. Return: it, to be closed outside of the
+ * lock; -1. */
+static int evict(struct passthrough *pt, struct inode_shard *shard)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&shard->lock);
+	struct inode *victim = fdcache_victim(&shard->cache);
+	if (victim) {
+		fd = atomic_load_explicit(&victim->fd, memory_order_relaxed);
+		atomic_store_explicit(&victim->fd, -1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&pt->inodes.cached, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&pt->inodes.fds, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return fd;
+}
+
+/* Close one that nobody uses, of this shard if there is one. Return: whether there was any. */
+static bool close_one(struct passthrough *pt, struct inode_shard *shard)
+{
+	size_t first = (size_t)(shard - pt->inodes.shards);
+	int fd = -1;
+
+	for (size_t i = 0; i < INODE_SHARDS && fd < 0; i++) {
+		if (atomic_load_explicit(&pt->inodes.cached, memory_order_relaxed) == 0)
+			return false;
+		fd = evict(pt, &pt->inodes.shards[(first + i) % INODE_SHARDS]);
+	}
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static bool over_budget(const struct passthrough *pt)
+{
+	return atomic_load_explicit(&pt->inodes.fds, memory_order_relaxed) > pt->inodes.max_fds;
+}
+
+/* Back to the budget, as far as descriptors are not in use. The shard that got one gives one, so
+ * that none runs dry. */
+static void trim(struct passthrough *pt, struct inode_shard *shard)
+{
+	while (over_budget(pt) && close_one(pt, shard))
+		;
+}
+
+static void tell_exhaustion(struct passthrough *pt)
+{
+	if (!atomic_exchange_explicit(&pt->inodes.exhausted, true, memory_order_relaxed))
+		log_write(&pt->config.log, FSB_LOG_WARNING,
+			  "passthrough: no descriptors are left: requests that need one fail with "
+			  "ENFILE until files are closed or forgotten; raise RLIMIT_NOFILE");
+}
+
+bool inodes_made_room(struct passthrough *pt, int err, unsigned int attempts)
+{
+	enum { ATTEMPTS = 4, SOME = 32 };
+	unsigned int closed = 0;
+
+	if (err != EMFILE && err != ENFILE)
+		return false;
+	while (closed < SOME && close_one(pt, &pt->inodes.shards[closed % INODE_SHARDS]))
+		closed++;
+	/* Where there was nothing to close, another thread may have closed it just before. */
+	if (attempts < ATTEMPTS && (closed > 0 || attempts == 0))
+		return true;
+	tell_exhaustion(pt);
+	return false;
 }
 
 int inode_fd(struct passthrough *pt, struct inode *inode)
@@ -215,7 +289,8 @@ int inode_fd(struct passthrough *pt, struct inode *inode)
 	int fd = atomic_load_explicit(&inode->fd, memory_order_acquire);
 
 	if (fd >= 0) {
-		/* Written only when it changes anything: the line stays shared between the cores. */
+		/* Written only when it changes anything: the line stays shared between the cores.
+		 */
 		if (!atomic_load_explicit(&inode->used, memory_order_relaxed))
 			atomic_store_explicit(&inode->used, true, memory_order_relaxed);
 		return fd;
@@ -225,13 +300,11 @@ int inode_fd(struct passthrough *pt, struct inode *inode)
 		return opened;
 	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
 	pthread_mutex_lock(&shard->lock);
-	if (adopt_fd(shard, inode, opened))
+	if (adopt_fd(pt, shard, inode, opened))
 		opened = -1;
 	fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
-	bool over = shard->cache.count > shard->cache.budget;
 	pthread_mutex_unlock(&shard->lock);
-	if (over)
-		trim(shard);
+	trim(pt, shard);
 	return fd < 0 ? -ENOMEM : fd;
 }
 
@@ -242,6 +315,18 @@ int inode_use_fd(struct inode_use *use, uint64_t nodeid)
 	return err ? err : inode_fd(use->pt, use->inode);
 }
 
+/* The shard's lock is held. */
+static void set_pinned(struct passthrough *pt, struct inode_shard *shard, struct inode *inode,
+		       bool pinned)
+{
+	inode->pinned = pinned || !inode->mount->handles;
+	if (inode->pinned)
+		unlist_fd(pt, shard, inode);
+	else if (inode->slot == SLOT_NONE &&
+		 atomic_load_explicit(&inode->fd, memory_order_relaxed) >= 0)
+		inode->pinned = list_fd(pt, shard, inode) < 0;
+}
+
 void inode_pin(struct passthrough *pt, struct inode *inode, bool pinned)
 {
 	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
@@ -249,7 +334,7 @@ void inode_pin(struct passthrough *pt, struct inode *inode, bool pinned)
 	if (inode == pt->inodes.root)
 		return;
 	pthread_mutex_lock(&shard->lock);
-	inode->pinned = pinned || !inode->mount->handles;
+	set_pinned(pt, shard, inode, pinned);
 	pthread_mutex_unlock(&shard->lock);
 }
 
@@ -260,61 +345,55 @@ void inode_settle(struct passthrough *pt, struct inode *inode)
 
 	if (inode == pt->inodes.root)
 		return;
-	/* Asked under the lock, so that of two names that go at once the last has the last word. What this host did is known here. */
+	/* Asked under the lock, so that of two names that go at once the last has the last word.
+	 * What this host did is known here. */
 	pthread_mutex_lock(&shard->lock);
 	int fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
 	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &stx) == 0)
-		inode->pinned = stx.stx_nlink == 0 || !inode->mount->handles;
+		set_pinned(pt, shard, inode, stx.stx_nlink == 0);
 	pthread_mutex_unlock(&shard->lock);
-}
-
-unsigned int inodes_drop_fds(struct passthrough *pt)
-{
-	unsigned int dropped = 0;
-
-	for (unsigned int i = 0; i < INODE_SHARDS; i++) {
-		struct inode_shard *shard = &pt->inodes.shards[i];
-		for (;;) {
-			pthread_mutex_lock(&shard->lock);
-			int fd = fdcache_evict(&shard->cache, 0);
-			pthread_mutex_unlock(&shard->lock);
-			if (fd < 0)
-				break;
-			close(fd);
-			dropped++;
-		}
-	}
-	return dropped;
 }
 
 /* ---- Lookup counts ---- */
 
-static int enter_table(struct inode_shard *shard, struct inode *inode, int *fd)
+static int enter_table(struct inode_shard *shard, struct inode *inode)
 {
-	int err = *fd < 0 ? 0 : fdcache_add(&shard->cache, inode, *fd);
+	int err = hashtable_insert(&shard->by_id, &inode->by_id);
 	if (err)
 		return err;
-	err = hashtable_insert(&shard->by_id, &inode->by_id);
-	if (!err) {
-		err = hashtable_insert(&shard->by_identity, &inode->by_identity);
-		if (err)
-			hashtable_remove(&shard->by_id, &inode->by_id);
-	}
+	err = hashtable_insert(&shard->by_identity, &inode->by_identity);
 	if (err)
-		(void)fdcache_remove(&shard->cache, inode);
-	else
-		*fd = -1;
+		hashtable_remove(&shard->by_id, &inode->by_id);
 	return err;
 }
 
-static int add_inode(struct inode_shard *shard, uint64_t number, const struct identity *identity, mode_t type, int *fd,
-		     struct inode **added)
+/* Lower its count, by no more than it has. A descriptor stays with the struct, for who still uses
+ * it. Return: whether it left the table. */
+static bool lower(struct passthrough *pt, struct inode_shard *shard, struct inode *inode,
+		  uint64_t nlookup)
+{
+	/* A client that forgets more than it got only loses its own inode. */
+	if (nlookup > inode->nlookup)
+		nlookup = inode->nlookup;
+	inode->nlookup -= nlookup;
+	shard->lookups -= nlookup;
+	if (inode->nlookup > 0)
+		return false;
+	hashtable_remove(&shard->by_id, &inode->by_id);
+	hashtable_remove(&shard->by_identity, &inode->by_identity);
+	unlist_fd(pt, shard, inode);
+	inode->gone = true;
+	return true;
+}
+
+static int add_inode(struct inode_shard *shard, uint64_t number, const struct identity *identity,
+		     mode_t type, struct inode **added)
 {
 	struct inode *inode = inode_new(identity, type);
 	if (!inode)
 		return -ENOMEM;
 	inode->nodeid = shard->next << INODE_SHARD_BITS | number;
-	int err = enter_table(shard, inode, fd);
+	int err = enter_table(shard, inode);
 	if (err) {
 		free(inode);
 		return err;
@@ -324,11 +403,13 @@ static int add_inode(struct inode_shard *shard, uint64_t number, const struct id
 	return 0;
 }
 
-/* Find or make the inode of an identity, whose mount is taken over. *@fd becomes -1 when the inode took it. */
+/* Find or make the inode of an identity, whose mount is taken over. *@fd becomes -1 when the inode
+ * took it. */
 static int lookup_identity(struct passthrough *pt, struct identity *identity, mode_t type, int *fd,
 			   struct inode **found)
 {
-	uint64_t hash = hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
+	uint64_t hash =
+		hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
 	uint64_t number = hash & (INODE_SHARDS - 1);
 	struct inode_shard *shard = &pt->inodes.shards[number];
 	int err = 0;
@@ -337,21 +418,20 @@ static int lookup_identity(struct passthrough *pt, struct identity *identity, mo
 	struct inode *inode = find_identity(shard, hash, identity);
 	bool known = inode != NULL;
 	if (!known)
-		err = add_inode(shard, number, identity, type, fd, &inode);
-	else if (*fd >= 0 && adopt_fd(shard, inode, *fd))
-		*fd = -1;
+		err = add_inode(shard, number, identity, type, &inode);
 	if (!err) {
+		if (*fd >= 0 && adopt_fd(pt, shard, inode, *fd))
+			*fd = -1;
 		inode->nlookup++;
+		shard->lookups++;
 		start_use(inode);
 		*found = inode;
 	}
-	bool over = shard->cache.count > shard->cache.budget;
 	pthread_mutex_unlock(&shard->lock);
 
 	if (known || err)
 		identity_clear(pt, identity); /* a new inode keeps the mount */
-	if (over)
-		trim(shard);
+	trim(pt, shard);
 	return err;
 }
 
@@ -373,16 +453,11 @@ int inode_lookup(struct passthrough *pt, int fd, mode_t type, struct inode **fou
 /* Only O_PATH descriptors are kept: others would keep the file from being executed. */
 static int open_path_of(struct passthrough *pt, int fd)
 {
-	int path = openat(pt->proc_fd, fd_name(fd).text, O_PATH | O_CLOEXEC);
-
-	if (path < 0 && errno == EMFILE && inodes_drop_fds(pt) > 0)
-		path = openat(pt->proc_fd, fd_name(fd).text, O_PATH | O_CLOEXEC);
-	if (path >= 0)
-		return path;
-	return errno == EMFILE ? -ENFILE : -errno;
+	return fd_with_room(pt, openat(pt->proc_fd, fd_name(fd).text, O_PATH | O_CLOEXEC));
 }
 
-int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unnamed, struct inode **found)
+int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unnamed,
+			struct inode **found)
 {
 	struct identity identity;
 	int err = identity_of_fd(pt, fd, &identity);
@@ -401,7 +476,8 @@ int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unname
 
 struct inode *inode_find(struct passthrough *pt, const struct identity *identity)
 {
-	uint64_t hash = hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
+	uint64_t hash =
+		hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
 	struct inode_shard *shard = &pt->inodes.shards[hash & (INODE_SHARDS - 1)];
 
 	pthread_mutex_lock(&shard->lock);
@@ -419,14 +495,7 @@ void inode_forget(struct passthrough *pt, uint64_t nodeid, uint64_t nlookup)
 	struct inode_shard *shard = shard_of_id(pt, nodeid);
 	pthread_mutex_lock(&shard->lock);
 	struct inode *inode = find_id(shard, nodeid);
-	bool dead = false;
-	if (inode) {
-		/* A client that forgets more than it got only loses its own inode. */
-		inode->nlookup -= nlookup < inode->nlookup ? nlookup : inode->nlookup;
-		dead = inode->nlookup == 0;
-	}
-	if (dead)
-		leave_table(shard, inode);
+	bool dead = inode && lower(pt, shard, inode, nlookup);
 	pthread_mutex_unlock(&shard->lock);
 	if (dead)
 		unref(pt, inode);
@@ -441,8 +510,7 @@ static void empty_shard(struct passthrough *pt, struct inode_shard *shard)
 		if (!link)
 			continue;
 		struct inode *inode = hash_entry(link, struct inode, by_id);
-		inode->nlookup = 0;
-		leave_table(shard, inode);
+		(void)lower(pt, shard, inode, UINT64_MAX);
 		unref(pt, inode);
 	}
 	fdcache_clear(&shard->cache);
@@ -457,14 +525,12 @@ void inodes_forget_all(struct passthrough *pt)
 
 void inodes_usage(struct passthrough *pt, struct fsb_usage *usage)
 {
+	usage->inode_fds += atomic_load_explicit(&pt->inodes.fds, memory_order_relaxed);
 	for (unsigned int i = 0; i < INODE_SHARDS; i++) {
 		struct inode_shard *shard = &pt->inodes.shards[i];
 		pthread_mutex_lock(&shard->lock);
 		usage->inodes += shard->by_id.count;
-		usage->inode_fds += shard->cache.count;
-		for (size_t b = 0; b < shard->by_id.nbuckets; b++)
-			for (struct hash_link *link = shard->by_id.buckets[b]; link; link = link->next)
-				usage->lookups += hash_entry(link, struct inode, by_id)->nlookup;
+		usage->lookups += shard->lookups;
 		pthread_mutex_unlock(&shard->lock);
 	}
 }
@@ -481,14 +547,14 @@ int inodes_init(struct passthrough *pt, int root_fd, unsigned int max_fds)
 	}
 	pt->inodes.root->nodeid = FSB_ROOT_NODEID;
 	pt->inodes.root->pinned = true;
-	pt->inodes.root->slot = UINT32_MAX;
 	atomic_store(&pt->inodes.root->fd, root_fd);
+	pt->inodes.fds = 1;
+	pt->inodes.max_fds = max_fds;
 	for (unsigned int i = 0; i < INODE_SHARDS; i++) {
 		struct inode_shard *shard = &pt->inodes.shards[i];
 		pthread_mutex_init(&shard->lock, NULL);
 		hashtable_init(&shard->by_id, hash_id);
 		hashtable_init(&shard->by_identity, hash_identity);
-		shard->cache.budget = max_fds / INODE_SHARDS > 0 ? max_fds / INODE_SHARDS : 1;
 		shard->next = 1; /* numbers 0 to 15 stay free: 1 is the root */
 	}
 	return 0;

@@ -31,25 +31,20 @@ int entry_of_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
 	if (err)
 		return err;
 	entry->nodeid = inode->nodeid;
+	entry->attr_timeout_ns = backing_attr_timeout(pt, inode);
 	inode_put(pt, inode);
 	return 0;
 }
 
 int copy_fd(struct passthrough *pt, int fd)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	if (copy < 0 && errno == EMFILE && inodes_drop_fds(pt) > 0)
-		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy >= 0)
-		return copy;
-	return errno == EMFILE ? -ENFILE : -errno;
+	return fd_with_room(pt, fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 static int open_name_judged(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name)
 {
 	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, ctx, WEAR_JUDGED, &worn);
+	int err = credentials_wear(pt, ctx, WEAR_JUDGED | WEAR_KEEP, &worn);
 
 	return err ? err : open_name(pt, dirfd, name);
 }
@@ -75,14 +70,18 @@ static bool is_root(const struct passthrough *pt, const struct stat *st)
  */
 static int check_inside(struct passthrough *pt, int fd)
 {
-	_cleanup_fd_ int at = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	_cleanup_fd_ int at = copy_fd(pt, fd);
 	struct stat st, up;
 
-	if (at < 0 || fstat(at, &st) < 0)
+	if (at < 0)
+		return at;
+	if (fstat(at, &st) < 0)
 		return -errno;
 	while (!is_root(pt, &st)) {
-		int parent = openat(at, "..", O_PATH | O_CLOEXEC);
-		if (parent < 0 || fstat(parent, &up) < 0) {
+		int parent = fd_with_room(pt, openat(at, "..", O_PATH | O_CLOEXEC));
+		if (parent < 0)
+			return parent;
+		if (fstat(parent, &up) < 0) {
 			int err = -errno;
 			cleanup_fd(&parent);
 			return err;
@@ -107,9 +106,10 @@ static int lookup_parent(struct passthrough *pt, int dirfd, struct fsb_entry *en
 		struct stat st;
 		if (fstat(dirfd, &st) < 0)
 			return -errno;
-		fd = openat(dirfd, is_root(pt, &st) ? "." : "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		const char *name = is_root(pt, &st) ? "." : "..";
+		fd = fd_with_room(pt, openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC));
 		if (fd < 0)
-			return -errno;
+			return fd;
 		err = check_inside(pt, fd);
 		if (err)
 			return err;

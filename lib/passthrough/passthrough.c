@@ -14,12 +14,13 @@
 
 /* ---- Negotiation ---- */
 
-static uint64_t wanted_capabilities(const struct passthrough *pt, uint64_t capable)
+static uint64_t wanted_capabilities(const struct passthrough *pt, const struct fsb_init *init)
 {
+	uint64_t capable = init->capable;
 	const struct fsb_passthrough_config *config = &pt->config;
 	uint64_t want = FSB_CAP_EXPORT_SUPPORT | FSB_CAP_DONT_MASK | FSB_CAP_CACHE_SYMLINKS |
 			FSB_CAP_HANDLE_KILLPRIV_V2 | FSB_CAP_CREATE_SUPP_GROUP | FSB_CAP_PARALLEL_DIROPS |
-			FSB_CAP_READDIRPLUS | FSB_CAP_READDIRPLUS_AUTO;
+			FSB_CAP_READDIRPLUS | FSB_CAP_READDIRPLUS_AUTO | FSB_CAP_DIRECT_IO_ALLOW_MMAP;
 
 	if (config->locks == FSB_LOCKS_HOST)
 		want |= FSB_CAP_POSIX_LOCKS | FSB_CAP_FLOCK_LOCKS;
@@ -46,8 +47,8 @@ static uint64_t wanted_capabilities(const struct passthrough *pt, uint64_t capab
 	 * and a page that is read again while another thread's write is under way keeps the bytes from before. Without it a new size
 	 * still drops them, and so does an open after a change.
 	 */
-	if (config->cache == FSB_CACHE_NONE)
-		want |= FSB_CAP_DIRECT_IO_ALLOW_MMAP;
+	if (init->backing && backing_possible(pt))
+		want |= FSB_CAP_PASSTHROUGH;
 	return want;
 }
 
@@ -57,15 +58,20 @@ static int passthrough_init(struct fsb_filesystem *fs, struct fsb_init *init)
 	/* Whatever depends on who judges or keeps things is decided here; the rest stays as the server has it. */
 	uint64_t ours = FSB_CAP_POSIX_LOCKS | FSB_CAP_FLOCK_LOCKS | FSB_CAP_WRITEBACK_CACHE | FSB_CAP_POSIX_ACL |
 			FSB_CAP_ALLOW_IDMAP | FSB_CAP_SUBMOUNTS | FSB_CAP_NO_OPEN_SUPPORT |
-			FSB_CAP_ATOMIC_O_TRUNC | FSB_CAP_NO_OPENDIR_SUPPORT | FSB_CAP_AUTO_INVAL_DATA | FSB_CAP_DIRECT_IO_ALLOW_MMAP;
+			FSB_CAP_ATOMIC_O_TRUNC | FSB_CAP_NO_OPENDIR_SUPPORT | FSB_CAP_AUTO_INVAL_DATA | FSB_CAP_PASSTHROUGH;
 
-	init->want = ((init->want & ~ours) | wanted_capabilities(pt, init->capable)) & init->capable;
+	init->want = ((init->want & ~ours) | wanted_capabilities(pt, init)) & init->capable;
 	init->time_gran_ns = 1;
 	pt->writeback = init->want & FSB_CAP_WRITEBACK_CACHE;
 	pt->submounts = init->want & FSB_CAP_SUBMOUNTS;
 	pt->client_kills = !(init->want & FSB_CAP_HANDLE_KILLPRIV_V2);
 	pt->no_open = init->want & FSB_CAP_NO_OPEN_SUPPORT;
 	pt->no_opendir = init->want & FSB_CAP_NO_OPENDIR_SUPPORT;
+	pt->backing.files = init->want & FSB_CAP_PASSTHROUGH ? init->backing : NULL;
+	if (pt->config.backing == FSB_BACKING_ON && !pt->backing.files)
+		log_write(&pt->config.log, FSB_LOG_WARNING,
+			  "passthrough: the client cannot use files by itself, or it takes CAP_SYS_ADMIN to let it; this process serves "
+			  "them all");
 	return 0;
 }
 
@@ -199,6 +205,7 @@ int fsb_passthrough_new(const struct fsb_passthrough_config *theirs, struct fsb_
 	pt->proc_fd = -1;
 	config_resolve(&pt->config);
 	handles_init(&pt->handles);
+	backing_init(&pt->backing);
 	pthread_mutex_init(&pt->mounts.lock, NULL);
 	err = setup(pt, config);
 	if (err) {

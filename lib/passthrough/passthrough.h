@@ -14,11 +14,13 @@
 #include <fsbackend/filesystem.h>
 #include <fsbackend/passthrough.h>
 
+#include "backing.h"
 #include "credentials.h"
 #include "handle.h"
 #include "idmap.h"
 #include "inode.h"
 #include "locks.h"
+#include "opened.h"
 #include "../cleanup.h"
 #include "../log.h"
 
@@ -36,6 +38,7 @@ struct passthrough {
 	struct inode_table inodes;
 	struct handle_table handles;
 	struct lock_table locks;
+	struct backing backing;
 
 	/* what init agreed on */
 	bool writeback;
@@ -131,8 +134,9 @@ int entry_fill(struct passthrough *pt, uint64_t nodeid, int fd, struct fsb_entry
 int host_flags(const struct passthrough *pt, int flags);
 /** A descriptor, to be closed, of an inode that is open for real, as the server. @inode is put in use. */
 int open_as_server(struct passthrough *pt, struct inode_use *inode, uint64_t nodeid, int flags);
-/** Make the handle of an opened file, which is taken over, and say how the client may cache it. */
-int open_answer(struct passthrough *pt, struct inode *inode, int fd, int flags, struct fsb_open *open);
+/** Make the handle of an opened file, which is taken over, and say how the client may cache it. @attr: its attributes if they are known. */
+int open_answer(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, int fd, int flags, const struct fsb_attr *attr,
+		struct fsb_open *open);
 
 #define ARGS struct fsb_filesystem *fs, const struct fsb_context *ctx
 int passthrough_lookup(ARGS, uint64_t parent, const char *name, struct fsb_entry *entry);

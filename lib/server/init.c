@@ -87,8 +87,8 @@ static const struct init_flag flags[] = {
 	{ FUSE_DIRECT_IO_ALLOW_MMAP, "DIRECT_IO_ALLOW_MMAP", INIT_WANTED,
 	  "mapped pages of direct files are as stale as the file system can bear" },
 	{ FUSE_PASSTHROUGH, "PASSTHROUGH", INIT_WANTED,
-	  "the file system has to register backing files; the client refuses it beside "
-	  "WRITEBACK_CACHE" },
+	  "the file system has to register backing files with the transport; the client refuses it "
+	  "beside WRITEBACK_CACHE" },
 	{ FUSE_NO_EXPORT_SUPPORT, "NO_EXPORT_SUPPORT", INIT_WANTED,
 	  "for file systems whose nodeids mean nothing later" },
 	{ FUSE_HAS_RESEND, "HAS_RESEND", INIT_ALWAYS, "for fsb_server_notify_resend()" },
@@ -178,6 +178,8 @@ static struct fsb_init propose(const struct fsb_server *server, const struct fus
 	const struct fsb_server_config *config = &server->config;
 	uint64_t capable = offered & file_systems_flags();
 
+	if (!server->backing)
+		capable &= ~FUSE_PASSTHROUGH;
 	return (struct fsb_init){
 		.minor = in->minor < FUSE_KERNEL_MINOR_VERSION ? in->minor
 							       : FUSE_KERNEL_MINOR_VERSION,
@@ -190,6 +192,7 @@ static struct fsb_init propose(const struct fsb_server *server, const struct fus
 		.congestion_threshold = (uint16_t)(config->max_background * 3u / 4u),
 		.time_gran_ns = 1,
 		.max_stack_depth = 1,
+		.backing = capable & FUSE_PASSTHROUGH ? server->backing : NULL,
 	};
 }
 

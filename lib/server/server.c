@@ -162,6 +162,11 @@ int fsb_server_set_capabilities(struct fsb_server *server, uint64_t capabilities
 	return 0;
 }
 
+void fsb_server_set_backing(struct fsb_server *server, struct fsb_backing *backing)
+{
+	server->backing = backing;
+}
+
 void fsb_server_protocol(struct fsb_server *server, struct fsb_protocol *protocol)
 {
 	pthread_mutex_lock(&server->lock);

@@ -36,6 +36,7 @@ struct fsb_server {
 	struct fsb_filesystem_ops ops; /* the file system's; what its table does not have is NULL */
 	struct server_stats *stats;    /* or NULL */
 	bool timed;                    /* somebody wants to know how long requests take */
+	struct fsb_backing *backing;   /* the transport's, or NULL; changes only between mounts */
 
 	_Atomic enum server_state state;
 	struct fsb_protocol protocol; /* written while nothing but INIT runs, under the lock */

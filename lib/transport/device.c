@@ -26,6 +26,7 @@
 
 #include "../log.h"
 #include "../sized.h"
+#include "backing.h"
 #include "door.h"
 #include "slots.h"
 #include "uring.h"
@@ -73,6 +74,7 @@ struct fsb_device {
 	uint64_t spin_ns;
 	struct uring *uring; /* NULL when all goes by the device */
 	struct door door;
+	struct device_backing backing;
 	struct slot_pool slots;
 	unsigned int nworkers;
 	struct worker workers[];
@@ -514,10 +516,14 @@ int fsb_device_start(const struct fsb_device_config *theirs, struct fsb_device *
 		return -ENOMEM;
 	int err = open_all(device, config->fd);
 	if (!err) {
+		device_backing_init(&device->backing, device->fd);
+		fsb_server_set_backing(device->server, &device->backing.base);
 		fsb_server_set_notify(device->server, notify, device);
 		err = start_threads(device);
-		if (err)
+		if (err) {
 			fsb_server_set_notify(device->server, NULL, NULL);
+			fsb_server_set_backing(device->server, NULL);
+		}
 	}
 	if (err) {
 		device_free(device);
@@ -556,6 +562,7 @@ int fsb_device_wait(struct fsb_device *device)
 		fsb_server_set_notify(device->server, NULL, NULL);
 		join(device, device->nworkers);
 		fsb_server_disconnect(device->server);
+		fsb_server_set_backing(device->server, NULL);
 		close_session(device);
 		device->joined = true;
 	}

@@ -94,7 +94,9 @@ static bool stranger_changes_no_owner(const struct conditions *conditions,
 
 /*
  * The other way round: the same request comes before a write by somebody with CAP_FSETID when a
- * file capability has to go, and set-id bits go with it. It takes a file that has both.
+ * file capability has to go, and set-id bits go with it. It takes a file that has both; or, with
+ * passthrough, one that was opened by a user: the kernel writes to it in that user's name, whoever
+ * has got the descriptor, and no request says that a user has CAP_FSETID.
  */
 static bool set_id_bits_with_capability(const struct conditions *conditions,
 					const struct difference *difference)

@@ -80,7 +80,8 @@ bool config_is_uncached(void)
 
 bool config_has_host_locks(void)
 {
-	return config_is("hostlocks") || config_is_native();
+	return config_is("hostlocks") || config_is("stream-hostlocks") || config_is("stream-hostile") ||
+	       config_is_native();
 }
 
 long checked(long result, const char *call, const char *file, int line)

@@ -39,7 +39,8 @@ void fixture_start(struct fixture *f)
 				 .capable = UINT64_MAX,
 				 .max_readahead = 1 << 20,
 				 .max_write = 1 << 20,
-				 .time_gran_ns = 1 };
+				 .time_gran_ns = 1,
+				 .backing = f->backing };
 
 	must_be(fsb_passthrough_new(&f->config, &f->fs), 0);
 	must_be(f->fs->ops->init(f->fs, &init), 0);

@@ -23,12 +23,14 @@
 /**
  * @dir:  the directory's path; everybody may enter it and write in it
  * @host: open on it
+ * @backing: where files can be registered; NULL: nowhere
  * @ctx:  the caller: whoever runs the test, with no supplementary groups
  */
 struct fixture {
 	char dir[64];
 	int host;
 	struct fsb_passthrough_config config;
+	struct fsb_backing *backing;
 	struct fsb_filesystem *fs;
 	struct fsb_context ctx;
 };

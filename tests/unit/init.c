@@ -132,12 +132,17 @@ static void set_up(void)
 	config.log = (struct fsb_log){ .write = keep_log, .level = FSB_LOG_DEBUG };
 }
 
+/* The transport's, which nobody uses here. */
+static struct fsb_backing registry;
+static struct fsb_backing *backing = &registry;
+
 /* Most tests change the configuration before they begin. */
 static struct fuse_init_out negotiate(uint32_t minor, uint64_t flags)
 {
 	struct fuse_init_out out;
 
 	client = client_new(&config);
+	fsb_server_set_backing(client->server, backing);
 	client_init_as(client, minor, flags);
 	cr_assert_eq(client->result, 0);
 	cr_assert_eq(client->out.error, 0);
@@ -383,6 +388,19 @@ Test(init, upper_flags_that_cannot_be_said_are_not_negotiated)
 	fsb_server_protocol(client->server, &protocol);
 	cr_assert_eq(protocol.flags >> 32, 0);
 	cr_assert_eq(proposed.capable >> 32, 0);
+}
+
+Test(init, passthrough_takes_a_transport_that_registers_files)
+{
+	changes.want = FSB_CAP_PASSTHROUGH;
+	used(EVERYTHING);
+	cr_assert_eq(proposed.backing, &registry);
+	used(EVERYTHING & ~FUSE_PASSTHROUGH);
+	cr_assert_null(proposed.backing);
+	backing = NULL;
+	cr_assert_eq(used(EVERYTHING) & FUSE_PASSTHROUGH, 0);
+	cr_assert_eq(proposed.capable & FSB_CAP_PASSTHROUGH, 0);
+	cr_assert_null(proposed.backing);
 }
 
 Test(init, passthrough_yields_to_writeback)

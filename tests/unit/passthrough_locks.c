@@ -205,16 +205,14 @@ Test(passthrough_locks, the_largest_ranges_work, .init = set_up, .fini = tear_do
 
 Test(passthrough_locks, senseless_locks_are_refused, .init = set_up, .fini = tear_down)
 {
-	struct fsb_lock lock = { .type = F_UNLCK };
-	const struct fsb_lock_owner who = { .owner = 1 }, flock_who = { .owner = 1, .flock = true };
+	struct fsb_lock lock = { .type = F_WRLCK };
+	const struct fsb_lock_owner flock_who = { .owner = 1, .flock = true };
 
 	must_be(set(1, 7, 0, 9), -EINVAL);
 	must_be(set(1, -1, 0, 9), -EINVAL);
 	must_be(set(1, F_WRLCK, 5, 4), -EINVAL);
 	must_be(set(1, F_WRLCK, 0, (uint64_t)INT64_MAX + 1), -EINVAL);
 	must_be(set(1, F_WRLCK, UINT64_MAX, UINT64_MAX), -EINVAL);
-	must_be(OP(getlk, nodeid, fh, &who, &lock), -EINVAL);
-	lock.type = F_WRLCK;
 	must_be(OP(getlk, nodeid, fh, &flock_who, &lock), -EINVAL);
 }
 

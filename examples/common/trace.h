@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* --debug: requests and replies in words. */
-#ifndef FSBACKEND_MOUNT_TRACE_H
-#define FSBACKEND_MOUNT_TRACE_H
+#ifndef FSBACKEND_COMMON_TRACE_H
+#define FSBACKEND_COMMON_TRACE_H
 
 #include <fsbackend/server.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* What fsbackend-mount says, and where. */
+/* What a program says, and where. */
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -8,12 +8,18 @@
 
 #include "messages.h"
 
+static const char *program = "fsbackend";
 static bool use_syslog;
 static atomic_uint errors;
 
 unsigned int errors_said(void)
 {
 	return atomic_load(&errors);
+}
+
+void messages_begin(const char *name)
+{
+	program = name;
 }
 
 static void say(int priority, const char *text)
@@ -23,7 +29,7 @@ static void say(int priority, const char *text)
 	if (use_syslog)
 		syslog(priority, "%s", text);
 	else
-		fprintf(stderr, "fsbackend-mount: %s\n", text);
+		fprintf(stderr, "%s: %s\n", program, text);
 }
 
 void complain(const char *format, ...)
@@ -39,7 +45,7 @@ void complain(const char *format, ...)
 
 void messages_to_syslog(void)
 {
-	openlog("fsbackend-mount", LOG_PID, LOG_DAEMON);
+	openlog(program, LOG_PID, LOG_DAEMON);
 	use_syslog = true;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What fsbackend-mount says: on stderr, and to syslog once it is in the background. */
-#ifndef FSBACKEND_MOUNT_MESSAGES_H
-#define FSBACKEND_MOUNT_MESSAGES_H
+/* What a program says: on stderr, and to syslog once it is in the background. */
+#ifndef FSBACKEND_COMMON_MESSAGES_H
+#define FSBACKEND_COMMON_MESSAGES_H
 
 #include <fsbackend/log.h>
+
+/** Who speaks: a string that lives as long as the program. */
+void messages_begin(const char *program);
 
 /** Say one line. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);

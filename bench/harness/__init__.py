@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What bench/run and bench/check are made of; one concern a module."""

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Group "operations": each operation, from one client thread to eight, in all configurations in turn."""
+
+from . import client
+from .servers import Fleet
+
+OPERATIONS = ("create", "open", "openread", "stat", "statsync", "missing", "read4k", "readcached", "write4k", "getxattr",
+              "rename", "chmod", "unlink", "list", "mkdir", "symlink", "readlink")
+
+
+def evicts(server, name):
+    """The host's own cache is to stay: it is what all others read from."""
+    return name == "read4k" and server.configuration.kind != "native"
+
+
+def measure(settings, report):
+    configurations = [name for name in settings.configurations if not name.startswith(("raw-", "null-"))]
+    with Fleet(configurations, settings.scratch, settings.programs, report) as fleet:
+        report.start_group("operations", settings.rounds * len(settings.threads) * len(settings.operations) *
+                           len(fleet.servers))
+        for number in range(settings.rounds):
+            for threads in settings.threads:
+                for name in settings.operations:
+                    for server in fleet.in_turn(number):
+                        measured = client.operation(settings.programs, name, server.path, threads=threads,
+                                                    seconds=settings.seconds, evict=evicts(server, name))
+                        report.add(name, server.configuration.name, measured, round=number, threads=threads)

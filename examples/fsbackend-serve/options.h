@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command line of fsbackend-serve. */
+#ifndef FSBACKEND_SERVE_OPTIONS_H
+#define FSBACKEND_SERVE_OPTIONS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <fsbackend/fsbackend.h>
+
+#include "../common/address.h"
+#include "../common/settings.h"
+#include "../common/tree_options.h"
+
+enum { MAX_ADDRESSES = 16, MAX_ALLOWED = 64 };
+
+/**
+ * @socket_mode: of Unix sockets that are made
+ * @uids, @cids: peers that may come
+ * @claim_uids, @claim_gids: whom they may speak for; none: anybody
+ */
+struct options {
+	struct command command;
+	const char *directory;
+	struct tree_options tree;
+	struct fsb_stream_serve_config serve;
+	bool stdio;
+	bool daemon;
+	bool debug;
+	struct address addresses[MAX_ADDRESSES];
+	size_t naddresses;
+	mode_t socket_mode;
+	uid_t socket_uid;
+	gid_t socket_gid;
+	struct fsb_stream_ids uids[MAX_ALLOWED];
+	size_t nuids;
+	struct fsb_stream_ids cids[MAX_ALLOWED];
+	size_t ncids;
+	struct fsb_stream_ids claim_uids[MAX_ALLOWED];
+	size_t nclaim_uids;
+	struct fsb_stream_ids claim_gids[MAX_ALLOWED];
+	size_t nclaim_gids;
+};
+
+/** Read the command line. Return: as command_parse(). */
+enum parsed options_parse(struct options *options, int argc, char *argv[]);
+
+#endif

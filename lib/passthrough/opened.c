@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* What is remembered of an inode from its first open on. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "passthrough.h"
+
+enum { SETTLED_S = 2 };
+
+struct opened *opened_get(struct inode *inode)
+{
+	struct opened *opened = atomic_load_explicit(&inode->opened, memory_order_acquire);
+	if (opened)
+		return opened;
+	struct opened *made = calloc(1, sizeof(*made));
+	if (!made)
+		return NULL;
+	if (atomic_compare_exchange_strong_explicit(&inode->opened, &opened, made, memory_order_acq_rel, memory_order_acquire))
+		return made;
+	free(made); /* another open was faster */
+	return opened;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+/* Return: a number for this size and ctime, or 0 for a file that has just been changed. */
+static uint64_t version_of(const struct fsb_attr *attr)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (attr->ctime.sec > now.tv_sec - SETTLED_S - 1)
+		return 0;
+	return mix(mix(mix(attr->size, (uint64_t)attr->ctime.sec), attr->ctime.nsec), attr->mode) | 1;
+}
+
+bool opened_unchanged(struct opened *opened, const struct fsb_attr *attr)
+{
+	uint64_t version = version_of(attr);
+
+	return atomic_exchange_explicit(&opened->seen, version, memory_order_acq_rel) == version && version != 0;
+}
+
+uint32_t opened_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}

@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The serving side as an object, and its keeper. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../log.h"
+#include "../../sized.h"
+#include "../clock.h"
+#include "serve.h"
+
+enum {
+	MAX_THREADS = 256,
+	MAX_SPIN_US = 1000,
+	GATE_EVENTS = 16,
+	/* Connections that have not said hello. When more come, the oldest one goes. */
+	MAX_NEWCOMERS = 64,
+	SLOW_NS = 300 * 1000, /* work that takes longer is not waited for */
+	TICK_MS = 1,          /* while somebody is at work */
+	CALM_TICKS = 50,
+	CALM_MS = 100,
+	NO_MEMORY_MS = 100,
+};
+
+static const uint64_t second = 1000000000u;
+
+/* ---- Configuration ---- */
+
+void fsb_stream_serve_config_defaults(struct fsb_stream_serve_config *config, size_t size)
+{
+	const struct fsb_stream_serve_config defaults = {
+		.spin_us = 50,
+		.max_sessions = 256,
+		.max_channels = 16,
+		.max_requests = 1024,
+		.max_write = 1024 * 1024,
+		.grace_s = 60,
+		.idle_s = 15,
+		.stall_s = 30,
+		.wants_groups = FSB_STREAM_GROUPS_ALWAYS,
+	};
+
+	sized_fill(config, size, &defaults, sizeof(defaults));
+}
+
+static bool is_sound(const struct fsb_stream_serve_config *config)
+{
+	return config->open && config->close && config->threads <= MAX_THREADS &&
+	       config->spin_us <= MAX_SPIN_US && config->max_sessions > 0 &&
+	       config->max_channels > 0 && config->max_channels <= 256 &&
+	       config->max_requests > 0 && config->max_write >= 128 * 1024 &&
+	       config->max_write <= 1024 * 1024 && config->max_write % 4096 == 0 &&
+	       config->idle_s > 0 && config->stall_s > 0 &&
+	       config->wants_groups <= FSB_STREAM_GROUPS_ALWAYS;
+}
+
+/* ---- The keeper: who comes ---- */
+
+void keeper_call(struct fsb_stream_serve *serve)
+{
+	int saved = errno;
+
+	while (eventfd_write(serve->call, 1) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+static void accept_all(struct fsb_stream_serve *serve, struct listener *listener)
+{
+	for (;;) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0) {
+			/* Without descriptors it stays readable: do not ask again at once. */
+			if (errno != EAGAIN && errno != EWOULDBLOCK) {
+				log_write(&serve->config.log, FSB_LOG_WARNING,
+					  "stream: cannot accept a connection: %s",
+					  strerror(errno));
+				usleep(NO_MEMORY_MS * 1000);
+			}
+			return;
+		}
+		connection_new(serve, fd, fd);
+	}
+}
+
+static void hear_newcomer(struct fsb_stream_serve *serve, uint64_t id)
+{
+	struct connection *connection = connection_get(serve, id);
+
+	if (!connection)
+		return;
+	int err = connection->channel ? 0 : hello_read(connection);
+	if (err && err != -EAGAIN)
+		connection_lost(connection, err, NULL);
+	connection_put(connection);
+}
+
+static void hear(struct fsb_stream_serve *serve, const struct epoll_event *event)
+{
+	eventfd_t count;
+
+	if (event->data.u64 == 0)
+		(void)eventfd_read(serve->call, &count);
+	else if (event->data.u64 & ID_LISTENER)
+		accept_all(serve, (struct listener *)(uintptr_t)(event->data.u64 & ~ID_LISTENER));
+	else
+		hear_newcomer(serve, event->data.u64);
+}
+
+/* ---- The keeper: clocks ---- */
+
+/* Offer the connection of a worker that takes long to the others. */
+static void take_away(struct worker *worker)
+{
+	int phase = PHASE_WORKING;
+
+	if (!atomic_compare_exchange_strong(&worker->phase, &phase, PHASE_LEAVING))
+		return;
+	struct connection *connection = atomic_load(&worker->connection);
+	struct session *session = connection->session;
+	/* No client keeps more than half of the threads busy with what takes long. */
+	if (atomic_fetch_add(&session->slow, 1) >= worker->serve->nworkers / 2) {
+		atomic_fetch_sub(&session->slow, 1);
+		atomic_store(&worker->phase, PHASE_WORKING);
+		return;
+	}
+	pthread_mutex_lock(&connection->channel->lock);
+	connection->owned = false;
+	atomic_store(&connection->corked, false);
+	if (!connection->dead) {
+		connection_flush(connection);
+		connection_arm(connection, true);
+	}
+	pthread_mutex_unlock(&connection->channel->lock);
+	atomic_store(&worker->phase, PHASE_LEFT);
+}
+
+static void watch_workers(struct fsb_stream_serve *serve, uint64_t now)
+{
+	serve->calm++;
+	for (unsigned int i = 0; i < serve->nworkers; i++) {
+		struct worker *worker = &serve->workers[i];
+		if (atomic_load(&worker->phase) == PHASE_IDLE)
+			continue;
+		serve->calm = 0;
+		uint64_t since = atomic_load(&worker->since_ns);
+		if (now > since && now - since > SLOW_NS)
+			take_away(worker);
+	}
+}
+
+/* Return: why the connection is to be given up, or NULL. */
+static const char *check_connection(struct connection *connection)
+{
+	const struct fsb_stream_serve_config *config = &connection->serve->config;
+	struct link *link = &connection->link;
+	unsigned int quiet = atomic_fetch_add(&connection->quiet, 1) + 1;
+	unsigned int moved = atomic_load(&link->moved);
+	bool waits = !connection->channel || atomic_load(&connection->partial);
+
+	/* What is here in part, and has been since the client was heard last. */
+	if (waits && quiet > config->stall_s)
+		return connection->channel ? "the client stopped within a frame"
+					   : "the client did not say hello";
+	connection->blocked = atomic_load(&link->queued) && moved == connection->moved
+				      ? connection->blocked + 1
+				      : 0;
+	connection->moved = moved;
+	if (connection->blocked > config->stall_s)
+		return "the client does not take its answers";
+	if (quiet > 3 * config->idle_s)
+		return "the client shows no sign of life";
+	return NULL;
+}
+
+static void ask_whether_alive(struct connection *connection)
+{
+	struct channel *channel = connection->channel;
+
+	if (!channel || atomic_load(&connection->quiet) % connection->serve->config.idle_s)
+		return;
+	pthread_mutex_lock(&channel->lock);
+	if (channel->live == connection)
+		channel_send_note(channel, FRAME_PING, NULL, 0);
+	pthread_mutex_unlock(&channel->lock);
+}
+
+static struct connection *connection_at(struct fsb_stream_serve *serve, uint32_t index)
+{
+	struct connection *connection = NULL;
+
+	pthread_mutex_lock(&serve->lock);
+	if (index < serve->nplaces)
+		connection = serve->places[index].connection;
+	if (connection)
+		atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&serve->lock);
+	return connection;
+}
+
+static uint32_t count_places(struct fsb_stream_serve *serve)
+{
+	pthread_mutex_lock(&serve->lock);
+	uint32_t count = serve->nplaces;
+	pthread_mutex_unlock(&serve->lock);
+	return count;
+}
+
+static void look_at_connections(struct fsb_stream_serve *serve)
+{
+	for (uint32_t i = 0, count = count_places(serve); i < count; i++) {
+		struct connection *connection = connection_at(serve, i);
+		if (!connection)
+			continue;
+		const char *why = check_connection(connection);
+		if (why)
+			connection_lost(connection, -ETIMEDOUT, why);
+		else
+			ask_whether_alive(connection);
+		connection_put(connection);
+	}
+}
+
+/* Whether a channel waits for longer than it may. */
+static bool is_overdue(struct session *session)
+{
+	bool overdue = false;
+
+	for (unsigned int i = 0; i < session->nchannels; i++) {
+		struct channel *channel = &session->channels[i];
+		pthread_mutex_lock(&channel->lock);
+		if (channel->used && !channel->live &&
+		    ++channel->lost > session->serve->config.grace_s)
+			overdue = true;
+		pthread_mutex_unlock(&channel->lock);
+	}
+	return overdue;
+}
+
+/* Under the lock. */
+static struct session *find_overdue(struct fsb_stream_serve *serve)
+{
+	struct session *session = serve->sessions;
+
+	while (session && !is_overdue(session))
+		session = session->next;
+	if (session)
+		atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
+	return session;
+}
+
+/* One a second is enough: those that are left over are found again. */
+static void look_at_sessions(struct fsb_stream_serve *serve)
+{
+	pthread_mutex_lock(&serve->lock);
+	struct session *session = find_overdue(serve);
+	pthread_mutex_unlock(&serve->lock);
+	if (!session)
+		return;
+	log_write(&serve->config.log, FSB_LOG_WARNING,
+		  "stream: session %llu waited in vain for its connection",
+		  (unsigned long long)session->number);
+	session_end(session, -ETIMEDOUT);
+	session_put(session);
+}
+
+static void look_at_clocks(struct fsb_stream_serve *serve)
+{
+	uint64_t now = now_ns();
+
+	watch_workers(serve, now);
+	if (now - serve->second_ns < second)
+		return;
+	serve->second_ns = now;
+	look_at_connections(serve);
+	look_at_sessions(serve);
+}
+
+/* ---- The keeper: the end ---- */
+
+static void close_listeners(struct fsb_stream_serve *serve)
+{
+	struct listener *listener;
+
+	while ((listener = serve->listeners)) {
+		serve->listeners = listener->next;
+		close(listener->fd);
+		free(listener);
+	}
+}
+
+static void shut(struct fsb_stream_serve *serve)
+{
+	pthread_mutex_lock(&serve->lock);
+	bool first = !serve->closed;
+	serve->closed = true;
+	if (first)
+		close_listeners(serve);
+	pthread_cond_broadcast(&serve->idle);
+	struct session *session = serve->sessions;
+	if (session)
+		atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&serve->lock);
+	if (session) {
+		session_end(session, 0);
+		session_put(session);
+		keeper_call(serve); /* for the next one */
+		return;
+	}
+	for (uint32_t i = 0, count = count_places(serve); i < count; i++) {
+		struct connection *connection = connection_at(serve, i);
+		if (!connection)
+			continue;
+		connection_lost(connection, -ESHUTDOWN, NULL);
+		connection_put(connection);
+	}
+}
+
+static bool is_over(struct fsb_stream_serve *serve)
+{
+	pthread_mutex_lock(&serve->lock);
+	bool over = serve->closed && serve->nsessions == 0 && serve->nconnections == 0;
+	pthread_mutex_unlock(&serve->lock);
+	return over;
+}
+
+static int pause_ms(const struct fsb_stream_serve *serve)
+{
+	return serve->calm < CALM_TICKS ? TICK_MS : CALM_MS;
+}
+
+void *keeper_run(void *opaque)
+{
+	struct fsb_stream_serve *serve = opaque;
+	struct epoll_event events[GATE_EVENTS];
+
+	while (!is_over(serve)) {
+		int count = epoll_wait(serve->gate, events, GATE_EVENTS, pause_ms(serve));
+		for (int i = 0; i < count; i++)
+			hear(serve, &events[i]);
+		look_at_clocks(serve);
+		if (atomic_load(&serve->stopping))
+			shut(serve);
+		sessions_reap(serve);
+	}
+	return NULL;
+}
+
+/* ---- Life ---- */
+
+static unsigned int default_threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 3 : cores + 2 < MAX_THREADS ? (unsigned int)cores + 2 : MAX_THREADS;
+}
+
+static struct fsb_stream_serve *allocate(const struct fsb_stream_serve_config *config)
+{
+	unsigned int nworkers = config->threads ? config->threads : default_threads();
+	size_t size = sizeof(struct fsb_stream_serve) + nworkers * sizeof(struct worker);
+	struct fsb_stream_serve *serve =
+		aligned_alloc(_Alignof(struct fsb_stream_serve), (size + 63) / 64 * 64);
+
+	if (!serve)
+		return NULL;
+	memset(serve, 0, size);
+	serve->config = *config;
+	serve->nworkers = nworkers;
+	serve->max_message = config->max_write + 4096;
+	serve->epoll = serve->gate = serve->call = serve->quit = -1;
+	serve->second_ns = now_ns();
+	crowd_init(&serve->crowd);
+	pthread_mutex_init(&serve->lock, NULL);
+	pthread_cond_init(&serve->idle, NULL);
+	for (unsigned int i = 0; i < nworkers; i++) {
+		serve->workers[i].serve = serve;
+		patience_init(&serve->workers[i].patience, &serve->crowd,
+			      (uint64_t)config->spin_us * 1000);
+	}
+	/* For what is in front of a message and behind it, too. */
+	if (memory_init(&serve->memory, serve->max_message + 2 * 4096, 2 * nworkers)) {
+		free(serve);
+		return NULL;
+	}
+	return serve;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void dispose(struct fsb_stream_serve *serve)
+{
+	close_listeners(serve);
+	close_fd(serve->epoll);
+	close_fd(serve->gate);
+	close_fd(serve->call);
+	close_fd(serve->quit);
+	memory_clear(&serve->memory);
+	pthread_cond_destroy(&serve->idle);
+	pthread_mutex_destroy(&serve->lock);
+	free(serve->places);
+	free(serve);
+}
+
+static int open_all(struct fsb_stream_serve *serve)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0 };
+
+	serve->epoll = epoll_create1(EPOLL_CLOEXEC);
+	serve->gate = epoll_create1(EPOLL_CLOEXEC);
+	serve->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	serve->quit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (serve->epoll < 0 || serve->gate < 0 || serve->call < 0 || serve->quit < 0)
+		return -errno;
+	if (epoll_ctl(serve->gate, EPOLL_CTL_ADD, serve->call, &event) < 0 ||
+	    epoll_ctl(serve->epoll, EPOLL_CTL_ADD, serve->quit, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void join_workers(struct fsb_stream_serve *serve, unsigned int started)
+{
+	while (eventfd_write(serve->quit, 1) < 0 && errno == EINTR)
+		;
+	for (unsigned int i = 0; i < started; i++)
+		pthread_join(serve->workers[i].thread, NULL);
+}
+
+/* Signals are the host's: none is delivered to a thread of the library. */
+static int start_threads(struct fsb_stream_serve *serve)
+{
+	sigset_t all, former;
+	unsigned int started = 0;
+	int err = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &former);
+	while (started < serve->nworkers && !err) {
+		struct worker *worker = &serve->workers[started];
+		err = pthread_create(&worker->thread, NULL, worker_run, worker);
+		if (!err) {
+			pthread_setname_np(worker->thread, "fsbackend");
+			started++;
+		}
+	}
+	if (!err)
+		err = pthread_create(&serve->keeper, NULL, keeper_run, serve);
+	if (!err)
+		pthread_setname_np(serve->keeper, "fsb-keeper");
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
+	if (err)
+		join_workers(serve, started);
+	return -err;
+}
+
+int fsb_stream_serve_start(const struct fsb_stream_serve_config *theirs,
+			   struct fsb_stream_serve **out)
+{
+	struct fsb_stream_serve_config known, *config = &known;
+
+	fsb_stream_serve_config_init(config);
+	if (sized_take(config, sizeof(*config), theirs, sizeof(*config)) < 0 || !is_sound(config))
+		return -EINVAL;
+	struct fsb_stream_serve *serve = allocate(config);
+	if (!serve)
+		return -ENOMEM;
+	int err = open_all(serve);
+	if (!err)
+		err = start_threads(serve);
+	if (err) {
+		dispose(serve);
+		return err;
+	}
+	*out = serve;
+	return 0;
+}
+
+int fsb_stream_serve_add(struct fsb_stream_serve *serve, int in, int out)
+{
+	return connection_new(serve, in, out);
+}
+
+int fsb_stream_serve_listen(struct fsb_stream_serve *serve, int fd)
+{
+	struct listener *listener = malloc(sizeof(*listener));
+	int listens = 0;
+	socklen_t length = sizeof(listens);
+
+	if (!listener)
+		return -ENOMEM;
+	*listener = (struct listener){ .fd = fd };
+	struct epoll_event event = { .events = EPOLLIN,
+				     .data.u64 = ID_LISTENER | (uint64_t)(uintptr_t)listener };
+	int flags = fcntl(fd, F_GETFL), err = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens)
+		err = -EINVAL;
+	else if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		err = -errno;
+	pthread_mutex_lock(&serve->lock);
+	if (!err && serve->closed)
+		err = -ESHUTDOWN;
+	if (!err && epoll_ctl(serve->gate, EPOLL_CTL_ADD, fd, &event) < 0)
+		err = -errno;
+	if (!err) {
+		listener->next = serve->listeners;
+		serve->listeners = listener;
+	}
+	pthread_mutex_unlock(&serve->lock);
+	if (err) {
+		free(listener);
+		close(fd);
+	}
+	return err;
+}
+
+static void add_session(struct session *session, struct fsb_stream_usage *usage)
+{
+	pthread_mutex_lock(&session->lock);
+	usage->requests += session->nrequests;
+	pthread_mutex_unlock(&session->lock);
+	for (unsigned int i = 0; i < session->nchannels; i++) {
+		pthread_mutex_lock(&session->channels[i].lock);
+		usage->retained += session->channels[i].log.bytes;
+		pthread_mutex_unlock(&session->channels[i].lock);
+	}
+}
+
+void fsb_stream_serve_usage(struct fsb_stream_serve *serve, struct fsb_stream_usage *usage)
+{
+	*usage = (struct fsb_stream_usage){ 0 };
+	pthread_mutex_lock(&serve->lock);
+	usage->connections = serve->nconnections;
+	usage->sessions = serve->nsessions;
+	for (struct session *session = serve->sessions; session; session = session->next)
+		add_session(session, usage);
+	pthread_mutex_unlock(&serve->lock);
+}
+
+void fsb_stream_serve_wait_idle(struct fsb_stream_serve *serve)
+{
+	pthread_mutex_lock(&serve->lock);
+	while (!serve->closed && (serve->nsessions > 0 || serve->nconnections > 0))
+		pthread_cond_wait(&serve->idle, &serve->lock);
+	pthread_mutex_unlock(&serve->lock);
+}
+
+void fsb_stream_serve_stop(struct fsb_stream_serve *serve)
+{
+	atomic_store(&serve->stopping, true);
+	keeper_call(serve);
+}
+
+void fsb_stream_serve_free(struct fsb_stream_serve *serve)
+{
+	if (!serve)
+		return;
+	fsb_stream_serve_stop(serve);
+	pthread_join(serve->keeper, NULL);
+	join_workers(serve, serve->nworkers);
+	dispose(serve);
+}
