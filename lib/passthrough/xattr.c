@@ -277,21 +277,47 @@ ssize_t passthrough_listxattr(struct fsb_filesystem *fs, const struct fsb_contex
 	return err ? err : host_list(pt, fd, list, size);
 }
 
-/*
- * Before a file is written, truncated or given away its client's kernel takes the file
- * capabilities off, as the caller. That is for everybody: a chown(2) to nobody in particular, which
- * the host refuses nobody, does the same. Who only wants to remove them does not come here, as the
- * client asks for CAP_SETFCAP.
- */
-static int kill_capability(struct passthrough *pt, const struct fsb_context *ctx, int fd)
+/* Whether the caller could write the file, or give it away, and so have its file capabilities cleared. */
+static int check_may_kill(struct passthrough *pt, const struct fsb_context *ctx,
+			  const struct inode *inode, int fd)
 {
-	_cleanup_worn_ struct worn worn = { 0 };
+	struct stat st;
 	uint32_t uid;
 
 	if (idmap_to_host(&pt->uids, ctx->uid, &uid) < 0)
 		return -EOVERFLOW;
-	int err = credentials_wear(pt, NULL, WEAR_SERVER_ADMIN, &worn);
-	return err ? err : host_remove(pt, fd, XATTR_NAME_CAPS);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Who has it open for writing may have lost the permission since. */
+	if (st.st_uid == uid || inode_is_written(inode))
+		return 0;
+	_cleanup_worn_ struct worn worn = { 0 };
+	int err = credentials_wear(pt, ctx, WEAR_JUDGED, &worn);
+	if (err)
+		return err;
+	return syscall(SYS_faccessat2, fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) < 0 ? -EPERM : 0;
+}
+
+/*
+ * Before a file is written, truncated or given away its client's kernel takes the file
+ * capabilities off, as the caller. So it does before a chown(2) to nobody in particular, which the
+ * host refuses nobody unless set-id bits would go, too: from others it is taken for that one. Who
+ * only wants to remove them does not come here, as the client asks for CAP_SETFCAP.
+ */
+static int kill_capability(struct passthrough *pt, const struct fsb_context *ctx,
+			   const struct inode *inode, int fd)
+{
+	int err = check_may_kill(pt, ctx, inode, fd);
+	if (err && err != -EPERM)
+		return err;
+	_cleanup_worn_ struct worn worn = { 0 };
+	int wearing = err ? credentials_wear(pt, ctx, WEAR_JUDGED, &worn)
+			  : credentials_wear(pt, NULL, WEAR_SERVER_ADMIN, &worn);
+	if (wearing)
+		return wearing;
+	if (!err)
+		return host_remove(pt, fd, XATTR_NAME_CAPS);
+	return fchownat(fd, "", (uid_t)-1, (gid_t)-1, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 int passthrough_removexattr(struct fsb_filesystem *fs, const struct fsb_context *ctx,
@@ -308,7 +334,7 @@ int passthrough_removexattr(struct fsb_filesystem *fs, const struct fsb_context 
 	if (fd < 0)
 		return fd;
 	if (strcmp(name, XATTR_NAME_CAPS) == 0 && pt->config.permissions == FSB_PERMISSIONS_SERVER)
-		return kill_capability(pt, ctx, fd);
+		return kill_capability(pt, ctx, inode.inode, fd);
 	_cleanup_worn_ struct worn worn = { 0 };
 	err = credentials_wear(pt, ctx, wear_to_change(pt, ctx, name), &worn);
 	return err ? err : host_remove(pt, fd, name);

@@ -276,18 +276,31 @@ static void chown_to_nobody_as(uid_t uid)
 
 /*
  * What the client does, as the caller, before a write, a truncation or a chown(2). Natively a
- * chown(2) that changes nothing does it for anybody.
+ * chown(2) that changes nothing does it for anybody, unless set-id bits would have to go as well.
  */
-Test(passthrough_xattr, anybody_has_file_capabilities_taken_off_as_by_chown, .init = set_up_server,
-     .fini = tear_down)
+static void let_take_capabilities(uid_t uid, mode_t mode, int expected)
 {
 	f.ctx = caller(0, 0);
+	must(fchmodat(f.host, "file", mode, 0));
 	must_be(set("file", "security.capability", caps, sizeof(caps), 0), 0);
 	must_be(get("file", "security.capability", NULL, 0), 20);
-	f.ctx = caller(1001, 1001);
-	must_be(OP(removexattr, nodeid_of(&f, "file"), "security.capability"), 0);
-	must_be(get("file", "security.capability", NULL, 0), -ENODATA);
+	f.ctx = caller(uid, uid);
+	must_be(OP(removexattr, nodeid_of(&f, "file"), "security.capability"), expected);
+	must_be(get("file", "security.capability", NULL, 0), expected ? 20 : -ENODATA);
+}
+
+Test(passthrough_xattr, file_capabilities_are_taken_off_for_whom_the_host_would_do_it,
+     .init = set_up_server, .fini = tear_down)
+{
+	let_take_capabilities(1000, 0444, 0);
+	let_take_capabilities(1000, 06444, 0);
+	let_take_capabilities(1001, 0444, 0);
+	let_take_capabilities(1001, 04444, -EPERM);
+	let_take_capabilities(1001, 02454, -EPERM);
+	let_take_capabilities(1001, 04446, 0);
+
 	f.ctx = caller(0, 0);
+	must(fchmodat(f.host, "file", 0444, 0));
 	must_be(set("file", "security.capability", caps, sizeof(caps), 0), 0);
 	chown_to_nobody_as(1001);
 	must_be(get("file", "security.capability", NULL, 0), -ENODATA);
