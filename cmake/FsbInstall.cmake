@@ -40,16 +40,20 @@ foreach(section 1 3 7 8)
 	endif()
 endforeach()
 
-# `mount -t fuse.fsbackend` runs /sbin/mount.fuse.fsbackend, which is fsbackend-mount by another name.
-if(TARGET fsbackend-mount)
-	install(TARGETS fsbackend-mount DESTINATION ${CMAKE_INSTALL_BINDIR})
-	file(RELATIVE_PATH program ${CMAKE_INSTALL_FULL_SBINDIR}
-		${CMAKE_INSTALL_FULL_BINDIR}/fsbackend-mount)
+# `mount -t fuse.NAME` runs /sbin/mount.fuse.NAME, which is one of the programs by another name.
+function(fsb_install_mount_helper program name)
+	file(RELATIVE_PATH target ${CMAKE_INSTALL_FULL_SBINDIR} ${CMAKE_INSTALL_FULL_BINDIR}/${program})
 	install(CODE "
 		cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX OUTPUT_VARIABLE sbin)
 		cmake_path(APPEND sbin \"${CMAKE_INSTALL_SBINDIR}\")
 		set(sbin \"\$ENV{DESTDIR}\${sbin}\")
-		message(STATUS \"Installing: \${sbin}/mount.fuse.fsbackend\")
+		message(STATUS \"Installing: \${sbin}/${name}\")
 		file(MAKE_DIRECTORY \"\${sbin}\")
-		file(CREATE_LINK \"${program}\" \"\${sbin}/mount.fuse.fsbackend\" SYMBOLIC)")
+		file(CREATE_LINK \"${target}\" \"\${sbin}/${name}\" SYMBOLIC)")
+endfunction()
+
+if(TARGET fsbackend-mount)
+	install(TARGETS fsbackend-mount fsbackend-serve fsbackend-attach DESTINATION ${CMAKE_INSTALL_BINDIR})
+	fsb_install_mount_helper(fsbackend-mount mount.fuse.fsbackend)
+	fsb_install_mount_helper(fsbackend-attach mount.fuse.fsbackend-attach)
 endif()

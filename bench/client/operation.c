@@ -11,7 +11,11 @@
 
 #include "operation.h"
 
-enum { NAME_SIZE = 32, MODE = 0666 };
+enum {
+	NAME_SIZE = 32,
+	MODE = 0666,
+	DATA_SIZE = OPERATION_BLOCKS * OPERATION_BLOCK,
+};
 
 #define DATA_FILE "data"
 #define XATTR "user.bench"
@@ -115,6 +119,13 @@ static int unlink_step(struct place *place, uint64_t i)
 	char name[NAME_SIZE];
 
 	return result(unlinkat(place->dir, fresh_name(name, "new", i), 0));
+}
+
+static int createunlink_step(struct place *place, uint64_t i)
+{
+	int err = create_step(place, i);
+
+	return err ? err : unlink_step(place, i);
 }
 
 static int mkdir_step(struct place *place, uint64_t i)
@@ -296,14 +307,14 @@ static int list_step(struct place *place, uint64_t i)
 
 static int data_init(struct place *place)
 {
+	static const char zeros[1024 * 1024];
 	int err = 0;
 
 	place->file = openat(place->dir, DATA_FILE, O_CREAT | O_RDWR | O_CLOEXEC, MODE);
 	if (place->file < 0)
 		return -errno;
-	for (off_t i = 0; i < OPERATION_BLOCKS && !err; i++)
-		if (pwrite(place->file, place->block, OPERATION_BLOCK, i * OPERATION_BLOCK) !=
-		    OPERATION_BLOCK)
+	for (off_t at = 0; at < DATA_SIZE && !err; at += sizeof(zeros))
+		if (pwrite(place->file, zeros, sizeof(zeros), at) != sizeof(zeros))
 			err = -EIO;
 	/* Pages that are still to be written would not leave the cache; and one page a read. */
 	if (!err && (fsync(place->file) < 0 ||
@@ -414,6 +425,9 @@ static const struct operation operations[] = {
 	  .batches = true,
 	  .prepare = unlink_prepare,
 	  .step = unlink_step },
+	{ .name = "createunlink",
+	  .help = "both, one after the other",
+	  .step = createunlink_step },
 	{ .name = "list",
 	  .help = "readdir(3) of 64 files, with a stat(2) of each",
 	  .init = files_init,

@@ -18,6 +18,8 @@ class Configuration:
     needs: tuple = ()  # options that the program's --help has to know
     ring_thread: str = ""  # a thread of that name shows that it really goes by io_uring
     passes_through: bool = False  # file data does not go by the server
+    beside: tuple = ()  # a second program's command, started first; it makes {socket}
+    beside_program: str = ""
 
 
 def ours(name, what, *options, uring=False, needs=(), passes_through=False):
@@ -26,7 +28,7 @@ def ours(name, what, *options, uring=False, needs=(), passes_through=False):
 
 
 def null(name, what, io, spin, uring=False):
-    return Configuration(name, "floor", what, (f"--io={io}", f"--spin={spin}", "{mount}"), "bench-null", uring)
+    return Configuration(name, "floor", what, (f"--io={io}", f"--spin={spin}", "--threads=1", "{mount}"), "bench-null", uring)
 
 
 def raw(name, what, io, spin, uring=False):
@@ -41,6 +43,11 @@ def hp(name, what, *options, uring=False, passes_through=False):
 def ll(name, what, mount_options, uring=False):
     return Configuration(name, "peer", what, ("-f", "-o", "source={source}," + mount_options, "{mount}"), "passthrough_ll",
                          uring, ring_thread="fuse-ring" if uring else "")
+
+
+def stream(name, what, *options):
+    return Configuration(name, "ours", what, ("-f",) + options + ("unix:{socket}", "{mount}"), "fsbackend-attach",
+                         beside=("--listen=unix:{socket}", "{source}"), beside_program="fsbackend-serve")
 
 
 OFF = "--passthrough=off"
@@ -73,6 +80,9 @@ CONFIGURATIONS = (
          uring=True, needs=PASSTHROUGH, passes_through=True),
     ours("classic-passthrough", "by the device, data past the server", "--io=classic", "--passthrough=on",
          needs=PASSTHROUGH, passes_through=True),
+
+    stream("stream", "fsbackend-serve and fsbackend-attach, over a Unix socket"),
+    stream("stream-2", "the same with two connections", "--connections=2"),
 
     hp("hp", "libfuse's passthrough_hp", "-o", "allow_other", passes_through=True),
     hp("hp-uring", "the same by io_uring", "-o", "allow_other,io_uring", uring=True, passes_through=True),

@@ -7,6 +7,10 @@ from .servers import Fleet
 OPERATIONS = ("create", "open", "openread", "stat", "statsync", "missing", "read4k", "readcached", "write4k", "getxattr",
               "rename", "chmod", "unlink", "list", "mkdir", "symlink", "readlink")
 
+CONFIGURATIONS = ("native", "classic", "classic-nospin", "uring", "uring-nospin", "server", "server-nochecks", "writeback",
+                  "passthrough", "passthrough-auto", "classic-passthrough", "hp", "hp-uring", "hp-nopassthrough",
+                  "hp-nopassthrough-uring", "ll", "ll-uring")
+
 
 def evicts(server, name):
     """The host's own cache is to stay: it is what all others read from."""
@@ -14,8 +18,7 @@ def evicts(server, name):
 
 
 def measure(settings, report):
-    configurations = [name for name in settings.configurations if not name.startswith(("raw-", "null-"))]
-    with Fleet(configurations, settings.scratch, settings.programs, report) as fleet:
+    with Fleet(CONFIGURATIONS, settings, report) as fleet:
         report.start_group("operations", settings.rounds * len(settings.threads) * len(settings.operations) *
                            len(fleet.servers))
         for number in range(settings.rounds):

@@ -7,6 +7,11 @@ import sys
 import time
 
 
+def identity(row):
+    """What all rounds of a measurement have in common."""
+    return tuple(row[key] for key in ("group", "op", "config", "threads", "user"))
+
+
 class Report:
     def __init__(self, machine, options):
         self.data = {"machine": machine, "options": options, "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
@@ -29,6 +34,10 @@ class Report:
         if entry not in self.data["skipped"]:
             self.data["skipped"].append(entry)
 
+    def cut_short(self, group, reason):
+        self.say(f"{group} was cut short: {reason}")
+        self.data["skipped"].append({"group": group, "config": "", "reason": reason})
+
     def add(self, op, config, measured, *, round=0, threads=1, user="root"):
         """measured: {value: number} of one measurement."""
         row = {"group": self.group, "op": op, "config": config, "threads": threads, "user": user, "round": round}
@@ -39,14 +48,17 @@ class Report:
             ", ".join(f"{key} {value:,.6g}" for key, value in measured.items() if isinstance(value, (int, float)))
         self.say(f"{self.done}/{self.total} round {round + 1}, {op}, {config}, {threads} thread(s), {user}: {shown}")
 
-    def keep(self, path, groups):
-        """Take over what a former run measured in groups other than these."""
+    def add_to(self, path):
+        """Take over from a former run what this one has not measured anew."""
         if not os.path.exists(path):
             return
         with open(path) as file:
             former = json.load(file)
-        self.data["rows"] = [row for row in former["rows"] if row["group"] not in groups]
-        self.data["skipped"] = [entry for entry in former["skipped"] if entry["group"] not in groups]
+        new = {identity(row) for row in self.data["rows"]}
+        groups = {row["group"] for row in self.data["rows"]}
+        self.data["rows"] = [row for row in former["rows"] if identity(row) not in new] + self.data["rows"]
+        self.data["skipped"] = [entry for entry in former["skipped"] if entry["group"] not in groups] + \
+            self.data["skipped"]
 
     def write(self, path):
         temporary = path + ".new"

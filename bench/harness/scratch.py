@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Directories and mounts of a run, and their end: whatever way the run ends, nothing is left."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 URING_PARAMETER = "/sys/module/fuse/parameters/enable_uring"
+LOCK_SECONDS = 10
 
 
 def mounts_below(top):
@@ -40,6 +42,14 @@ def wait_until(condition, seconds):
     return True
 
 
+def try_lock(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class Scratch:
     """A directory for everything that a run makes. To be used in a with statement."""
 
@@ -47,7 +57,8 @@ class Scratch:
         self.top = os.path.realpath(tempfile.mkdtemp(prefix="fsbackend-bench.", dir=parent))
         os.chmod(self.top, 0o755)
         self.processes = []
-        self.uring_before = None
+        self.uring_switch = None
+        self.uring_before = b""
 
     def __enter__(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -88,19 +99,26 @@ class Scratch:
             abort_connection(device)
             subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL)
 
-    # FUSE over io_uring is a matter of the whole machine: it is on only as long as it takes to mount.
+    # FUSE over io_uring is a matter of the whole machine: it is on only as long as it takes to mount. Who else
+    # switches it, the tests do, holds the same lock.
 
     def enable_uring(self):
-        with open(URING_PARAMETER) as parameter:
-            self.uring_before = parameter.read().strip()
-        with open(URING_PARAMETER, "w") as parameter:
-            parameter.write("Y")
+        """Return: whether it is on."""
+        switch = open(URING_PARAMETER, "r+b", buffering=0)
+        if not wait_until(lambda: try_lock(switch), LOCK_SECONDS):
+            # Whoever holds it may hold it where it is wanted.
+            return switch.read(1) == b"Y"
+        self.uring_switch = switch
+        self.uring_before = switch.read(1)
+        os.pwrite(switch.fileno(), b"Y", 0)
+        return True
 
     def restore_uring(self):
-        if self.uring_before is not None:
-            with open(URING_PARAMETER, "w") as parameter:
-                parameter.write(self.uring_before)
-        self.uring_before = None
+        if self.uring_switch is None:
+            return
+        os.pwrite(self.uring_switch.fileno(), self.uring_before, 0)
+        self.uring_switch.close()
+        self.uring_switch = None
 
 
 def end_process(process):

@@ -2,8 +2,7 @@
 /* Connecting and listening. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -112,46 +111,73 @@ int address_connect(const struct address *address)
 	return fd;
 }
 
-/* A socket's file that nobody listens at any more is in the way. */
-static void remove_stale(const struct address *address)
-{
-	struct stat st;
-
-	if (address->kind != ADDRESS_UNIX || lstat(address->path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return;
-	int fd = address_connect(address);
-	if (fd == -ECONNREFUSED)
-		unlink(address->path);
-	else if (fd >= 0)
-		close(fd);
-}
-
 static int bind_to(int fd, const struct address *address)
 {
 	union socket_address at;
 	int length = fill(address, &at);
-	mode_t mask = umask(0177);
-	int err = 0;
 
 	if (length < 0)
-		err = length;
-	else if (bind(fd, &at.any, (socklen_t)length) < 0)
-		err = -errno;
+		return length;
+	if (bind(fd, &at.any, (socklen_t)length) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	return 0;
+}
+
+static int dress(const char *path, const struct socket_owner *owner)
+{
+	if (lchown(path, owner->uid, owner->gid) < 0 || chmod(path, owner->mode) < 0)
+		return -errno;
+	return 0;
+}
+
+/* What has the name now may be replaced if it is a socket that nobody listens at. */
+static int check_name(const struct address *address)
+{
+	struct stat st;
+
+	if (lstat(address->path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EADDRINUSE;
+	int fd = address_connect(address);
+	if (fd >= 0)
+		close(fd);
+	return fd == -ECONNREFUSED ? 0 : -EADDRINUSE;
+}
+
+static int listen_unix(int fd, const struct address *address, const struct socket_owner *owner)
+{
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct address hidden = { .kind = ADDRESS_UNIX, .path = name };
+	int err = check_name(address);
+
+	if (err)
+		return err;
+	if (snprintf(name, sizeof(name), "%s.%d", address->path, (int)getpid()) >=
+	    (int)sizeof(name))
+		return -ENAMETOOLONG;
+	unlink(name);
+	mode_t mask = umask(0177);
+	err = bind_to(fd, &hidden);
 	umask(mask);
-	if (!err && listen(fd, BACKLOG) < 0)
+	if (!err)
+		err = dress(name, owner);
+	if (!err && rename(name, address->path) < 0)
 		err = -errno;
+	if (err && err != -EADDRINUSE)
+		unlink(name);
 	return err;
 }
 
-int address_listen(const struct address *address)
+int address_listen(const struct address *address, const struct socket_owner *owner)
 {
 	if (address->kind == ADDRESS_FD)
 		return address->fd;
-	remove_stale(address);
 	int fd = make_socket(address);
 	if (fd < 0)
 		return fd;
-	int err = bind_to(fd, address);
+	int err = address->kind == ADDRESS_UNIX ? listen_unix(fd, address, owner)
+						: bind_to(fd, address);
 	if (err) {
 		close(fd);
 		return err;

@@ -4,6 +4,7 @@
 #define FSBACKEND_COMMON_ADDRESS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 enum address_kind { ADDRESS_UNIX, ADDRESS_VSOCK, ADDRESS_FD };
 
@@ -22,10 +23,20 @@ int address_parse(const char *text, struct address *address);
 /** Connect to it. Return: a descriptor, which for fd:N is that very one; or a negative errno. */
 int address_connect(const struct address *address);
 
+/** Who may connect to a Unix socket. @uid, @gid: -1: as it is made */
+struct socket_owner {
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
 /**
- * Listen there, with a Unix socket that only its owner may connect to. One whose server is gone is
- * taken over. Return: a descriptor, which for fd:N is that very one; or a negative errno.
+ * Listen there. A Unix socket gets its name only once it can be connected to, with its owner and
+ * mode; a name that a server has left behind is taken over.
+ *
+ * Return: a descriptor, which for fd:N is that very one; or a negative errno, -EADDRINUSE when
+ * somebody listens there.
  */
-int address_listen(const struct address *address);
+int address_listen(const struct address *address, const struct socket_owner *owner);
 
 #endif

@@ -21,7 +21,8 @@ extern const size_t nmount_settings;
 
 void mount_options_init(struct mount_options *options);
 
-/** What follows from several settings. @source: what is shown as source unless something else was said. */
+/** What follows from several settings. @source: what is shown as source unless something else was
+ * said. */
 void mount_options_resolve(struct mount_options *options, const char *source);
 
 #endif

@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "messages.h"
 #include "mountpoint.h"
+
+enum { PATIENCE_MS = 5000, STEP_MS = 2 };
 
 /*
  * /dev/fd/N: a descriptor that somebody else has mounted, and that we inherited. Return: it, or -1
@@ -34,7 +39,8 @@ int mountpoint_find(struct mountpoint *m, const char *given)
 	*m = (struct mountpoint){ .foreign = foreign_fd(given) };
 	if (m->foreign >= 0)
 		return 0;
-	/* Once in the background the working directory is another, so the path must not depend on it. */
+	/* Once in the background the working directory is another, so the path must not depend on
+	 * it. */
 	m->path = realpath(given, NULL);
 	if (m->path)
 		return 0;
@@ -94,19 +100,60 @@ static void sync_mount(const struct mountpoint *m)
 	close(fd);
 }
 
+/* Return: 0 or a negative errno. */
+static int unmount(const struct mountpoint *m, bool answers, bool writeback)
+{
+	int err = answers ? fsb_unmount(m->path, false) : -EBUSY;
+
+	if (err != -EBUSY)
+		return err;
+	if (answers && writeback)
+		sync_mount(m);
+	return fsb_unmount(m->path, true);
+}
+
+/*
+ * Whoever touches the mount may have to wait for its server, and not even SIGKILL ends that. So a
+ * child does, which holds no descriptor of the session: when the session's own are closed, the
+ * kernel lets the child go.
+ */
+static pid_t unmount_in_child(const struct mountpoint *m, bool answers, bool writeback)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
+	_exit(-unmount(m, answers, writeback));
+}
+
+/* Return: 0 or a negative errno; -ETIMEDOUT when it goes on. */
+static int await_child(pid_t child)
+{
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000 * 1000 };
+	int status;
+
+	for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+		pid_t ended = waitpid(child, &status, WNOHANG);
+		if (ended < 0 && errno != EINTR)
+			return -errno;
+		if (ended == child)
+			return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+		nanosleep(&step, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
 void mountpoint_unmount(struct mountpoint *m, bool answers, bool writeback)
 {
 	if (!is_still_mounted(m))
 		return;
-	int err = answers ? fsb_unmount(m->path, false) : -EBUSY;
-	if (err == -EBUSY) {
-		if (answers && writeback)
-			sync_mount(m);
-		err = fsb_unmount(m->path, true);
-	}
-	if (err)
+	pid_t child = unmount_in_child(m, answers, writeback);
+	int err = child < 0 ? -errno : await_child(child);
+	/* It will be detached once the session is closed. */
+	if (err && err != -ETIMEDOUT)
 		complain("cannot unmount %s: %s", m->path, strerror(-err));
-	m->mounted = false;
+	m->mounted = err == -ETIMEDOUT;
 }
 
 void mountpoint_clear(struct mountpoint *m)

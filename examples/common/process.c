@@ -64,6 +64,8 @@ int process_works(bool keep_stderr)
 {
 	if (ready < 0)
 		return 0;
+	/* Until now there may have been a question for whoever sits at the terminal. */
+	setsid();
 	detach(keep_stderr);
 	int err = write(ready, "", 1) == 1 ? 0 : -errno;
 	close(ready);
@@ -110,7 +112,6 @@ int process_background(int (*run)(void *opaque), void *opaque)
 	}
 	close(ends[0]);
 	ready = ends[1];
-	setsid();
 	return run(opaque);
 }
 

@@ -89,6 +89,14 @@ static bool same_name(const char *option, size_t length, const char *name)
 	return true;
 }
 
+/* "exec" without a value is mount(8)'s, whatever "exec=" is of ours. */
+static bool is_kernels(const struct command *command, const struct setting *setting,
+		       const char *option)
+{
+	return setting->argument == VALUE && !strchr(option, '=') &&
+	       fsb_mount_config_option(command->mount, option) == 0;
+}
+
 /* One option of the -o list: ours, the kernel's, or mount(8)'s. */
 static enum parsed apply_listed(struct command *command, char *option)
 {
@@ -98,7 +106,8 @@ static enum parsed apply_listed(struct command *command, char *option)
 	void *target;
 
 	for (size_t i = 0; (setting = setting_at(command, i, &target)); i++)
-		if (same_name(option, length, setting->name))
+		if (same_name(option, length, setting->name) &&
+		    !is_kernels(command, setting, option))
 			return apply(setting, target, value ? value + 1 : NULL);
 
 	int err = fsb_mount_config_option(command->mount, option);
@@ -253,7 +262,9 @@ static bool called_by_mount(const char *program)
 static enum parsed parse_options(struct command *command, const struct option *rows, int argc,
 				 char *argv[])
 {
-	const char *letters = !command->mount ? ":hV" : command->helper ? ":o:fhVsnvN:t:" : ":o:fhV";
+	const char *letters = !command->mount   ? ":hV"
+			      : command->helper ? ":o:fhVsnvN:t:"
+						: ":o:fhV";
 	enum parsed parsed;
 	int option;
 

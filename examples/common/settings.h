@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Command lines. Each setting has one name: a long option (--attr-timeout=2), and, for programs that
- * mount and so for fstab, an option of the -o list (attr_timeout=2, or attr-timeout=2). Settings stand
- * in tables, of which a program has several.
+ * Command lines. Each setting has one name: a long option (--attr-timeout=2), and, for programs
+ * that mount and so for fstab, an option of the -o list (attr_timeout=2, or attr-timeout=2).
+ * Settings stand in tables, of which a program has several.
  */
 #ifndef FSBACKEND_COMMON_SETTINGS_H
 #define FSBACKEND_COMMON_SETTINGS_H
@@ -45,8 +45,8 @@ enum { MAX_TABLES = 8 };
  * @program:    its name
  * @usage:      what --help prints before the settings
  * @tables:     its settings, up to a table without rows
- * @mount:      takes options of the -o list that are the kernel's; NULL for a program that does not mount: it has neither
- *              -o nor -f
+ * @mount:      takes options of the -o list that are the kernel's; NULL for a program that does not
+ * mount: it has neither -o nor -f
  * @foreground: -f was said
  * @fake:       mount -f: everything but the mount
  * @helper:     called by mount(8), which has options of its own
@@ -69,8 +69,8 @@ enum parsed { PARSED, PARSED_DONE, PARSED_WRONG };
  * Read the options of a command line; the arguments begin at optind then.
  *
  * Return: PARSED; PARSED_DONE after --help and --version, which it has printed; PARSED_WRONG, and
- * then one line on stderr says why. Strings that were set lead into @argv, or are allocated and live
- * as long as the program.
+ * then one line on stderr says why. Strings that were set lead into @argv, or are allocated and
+ * live as long as the program.
  */
 enum parsed command_parse(struct command *command, int argc, char *argv[]);
 

@@ -44,7 +44,8 @@ static void reap(pid_t command)
 	waitpid(command, NULL, 0);
 }
 
-static void fill_attributes(posix_spawnattr_t *attributes)
+/* @again: nobody sits at a terminal any more, and what is typed there is not for us. */
+static void fill_attributes(posix_spawnattr_t *attributes, bool again)
 {
 	sigset_t none, defaults;
 
@@ -54,11 +55,13 @@ static void fill_attributes(posix_spawnattr_t *attributes)
 	sigaddset(&defaults, SIGXFSZ);
 	posix_spawnattr_setsigmask(attributes, &none);
 	posix_spawnattr_setsigdefault(attributes, &defaults);
-	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(attributes,
+				 (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+					 (again ? POSIX_SPAWN_SETSID : 0)));
 }
 
 /* Run the command at one end of a socket. Return: 0 or a negative errno. */
-static int spawn(const char *command, int fd, pid_t *pid)
+static int spawn(const char *command, int fd, bool again, pid_t *pid)
 {
 	char *argv[] = { "sh", "-c", (char *)command, NULL };
 	posix_spawn_file_actions_t actions;
@@ -68,7 +71,7 @@ static int spawn(const char *command, int fd, pid_t *pid)
 	posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
 	posix_spawnattr_init(&attributes);
-	fill_attributes(&attributes);
+	fill_attributes(&attributes, again);
 	int err = -posix_spawn(pid, "/bin/sh", &actions, &attributes, argv, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
@@ -88,7 +91,7 @@ static int dial_command(struct dialler *d, unsigned int channel, int *fd)
 	if (former)
 		reap(former);
 	pid_t command;
-	int err = spawn(d->options->exec, ends[1], &command);
+	int err = spawn(d->options->exec, ends[1], former > 0, &command);
 	close(ends[1]);
 	if (err) {
 		close(ends[0]);

@@ -34,7 +34,7 @@ static void on_signal(void *opaque, bool end)
 
 	if (!end)
 		return;
-	mountpoint_unmount(&p->mountpoint, true, true);
+	mountpoint_unmount(&p->mountpoint, true, fsb_stream_forward_is_connected(p->forward));
 	fsb_stream_forward_stop(p->forward);
 }
 
@@ -54,7 +54,8 @@ static const char *describe(int err)
 	case -EPROTO:
 		return "this is no server of ours: it does not speak the stream protocol";
 	case -EPROTONOSUPPORT:
-		return "the server speaks another version of the protocol, or has another byte order";
+		return "the server speaks another version of the protocol, or has another byte "
+		       "order";
 	default:
 		return strerror(-err);
 	}
@@ -137,6 +138,8 @@ static int begin(struct program *p)
 		err = connect_to_server(p);
 	if (err)
 		return err;
+	/* Until here there are no threads, and a signal ends the program. */
+	signals_block();
 	heed_advice(p);
 	if (p->options->command.fake)
 		return 0;
@@ -171,7 +174,6 @@ static int run(void *opaque)
 {
 	struct program program = { .options = opaque, .mountpoint.foreign = -1 };
 
-	signals_block();
 	int err = begin(&program);
 	if (!err)
 		err = process_works(false);

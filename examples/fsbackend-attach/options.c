@@ -7,6 +7,8 @@
 #include "../common/values.h"
 #include "options.h"
 
+enum { EXEC_HELLO_S = 120 };
+
 static int set_exec(void *target, const char *value)
 {
 	struct options *o = target;
@@ -68,8 +70,8 @@ static const struct setting settings[] = {
 	{ "reconnect", OPTIONAL, "SECONDS",
 	  "dial again when the connection is lost; requests wait for so long (default 60)",
 	  set_reconnect },
-	{ "connections", VALUE, "1..16", "connections to the server, each with a thread (default 1)",
-	  set_connections },
+	{ "connections", VALUE, "1..16",
+	  "connections to the server, each with a thread (default 1)", set_connections },
 	{ "spin", VALUE, "US",
 	  "microseconds to look for the next message before sleeping, while that pays (default 50)",
 	  set_spin },
@@ -90,7 +92,8 @@ static const char usage[] =
 	"\n"
 	"  -f, --foreground             stay in the foreground; SIGINT, SIGTERM and SIGHUP "
 	"unmount\n"
-	"  -o OPTION[,OPTION]...        any option below, without the dashes, and those of mount(8):\n"
+	"  -o OPTION[,OPTION]...        any option below, without the dashes, and those of "
+	"mount(8):\n"
 	"                               ro nosuid nodev noexec noatime sync ... max_read=BYTES\n"
 	"  -h, --help                   show this text\n"
 	"  -V, --version                show the version\n"
@@ -150,6 +153,9 @@ enum parsed options_parse(struct options *o, int argc, char *argv[])
 		complain("an inherited connection cannot be dialled again, and is only one");
 		return PARSED_WRONG;
 	}
+	/* Somebody may have to be asked for a password. */
+	if (o->exec)
+		o->forward.hello_s = EXEC_HELLO_S;
 	o->mount.mount.subtype = "fsbackend-attach";
 	mount_options_resolve(&o->mount, o->server);
 	o->mount.mount.log = o->forward.log = messages_log(FSB_LOG_WARNING);

@@ -21,8 +21,9 @@ static int set_threads(void *target, const char *value)
 static int set_io(void *target, const char *value)
 {
 	struct options *o = target;
-	static const char *const words[] = { [FSB_IO_AUTO] = "auto", [FSB_IO_CLASSIC] = "classic",
-					     [FSB_IO_URING] = "uring", NULL };
+	static const char *const words[] = {
+		[FSB_IO_AUTO] = "auto", [FSB_IO_CLASSIC] = "classic", [FSB_IO_URING] = "uring", NULL
+	};
 	unsigned int index;
 	int err = parse_word(value, words, &index);
 
@@ -45,8 +46,10 @@ static int set_spin(void *target, const char *value)
 static int set_passthrough(void *target, const char *value)
 {
 	struct options *o = target;
-	static const char *const words[] = { [FSB_BACKING_AUTO] = "auto", [FSB_BACKING_ON] = "on",
-					     [FSB_BACKING_OFF] = "off", NULL };
+	static const char *const words[] = { [FSB_BACKING_AUTO] = "auto",
+					     [FSB_BACKING_ON] = "on",
+					     [FSB_BACKING_OFF] = "off",
+					     NULL };
 	unsigned int index;
 	int err = parse_word(value, words, &index);
 
@@ -75,11 +78,14 @@ static const struct setting settings[] = {
 	{ "threads", VALUE, "1..256", "threads that serve (default: one for each core, at least 2)",
 	  set_threads },
 	{ "io", VALUE, "auto|classic|uring",
-	  "how requests come: by io_uring where the kernel offers it (default), or not, or only so", set_io },
-	{ "spin", VALUE, "US", "microseconds to look for the next request before sleeping, while that pays (default 50)",
+	  "how requests come: by io_uring where the kernel offers it (default), or not, or only so",
+	  set_io },
+	{ "spin", VALUE, "US",
+	  "microseconds to look for the next request before sleeping, while that pays (default 50)",
 	  set_spin },
 	{ "passthrough", VALUE, "auto|on|off",
-	  "whether the kernel reads and writes files by itself: where it pays (default), or wherever "
+	  "whether the kernel reads and writes files by itself: where it pays (default), or "
+	  "wherever "
 	  "it can, or nowhere",
 	  set_passthrough },
 	{ "debug", NONE, NULL, "print each request and its reply; stays in the foreground",

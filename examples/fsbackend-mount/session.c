@@ -156,7 +156,8 @@ static int open_steps(struct session *s)
 	int err;
 
 	if ((err = open_source(s)) ||
-	    (err = mountpoint_find(&s->mountpoint, s->options->mountpoint)) || (err = open_stats(s)) || (err = make_tree(s)) || (err = make_server(s)))
+	    (err = mountpoint_find(&s->mountpoint, s->options->mountpoint)) ||
+	    (err = open_stats(s)) || (err = make_tree(s)) || (err = make_server(s)))
 		return err;
 	if (s->options->command.fake)
 		return 0;

@@ -13,7 +13,7 @@
 
 struct session {
 	struct options *options;
-	int source;       /* O_PATH */
+	int source; /* O_PATH */
 	struct mountpoint mountpoint;
 	struct fsb_filesystem *tree;
 	struct fsb_proc_groups *groups;

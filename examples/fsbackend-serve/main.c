@@ -5,11 +5,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fsbackend/fsbackend.h>
@@ -17,14 +18,19 @@
 #include "../common/messages.h"
 #include "../common/process.h"
 #include "../common/trace.h"
+#include "linger.h"
 #include "options.h"
 
-enum { FIRST_INHERITED = 3 }; /* systemd's SD_LISTEN_FDS_START */
+enum {
+	FIRST_INHERITED = 3, /* systemd's SD_LISTEN_FDS_START */
+	HELLO_MS = 30000,
+};
 
 /**
  * The whole.
  *
  * @root:  the directory, O_PATH
+ * @linger: with --stdio: where the client that lost its connection can have it back
  * @made:  Unix sockets' paths are ours to remove
  * @ended: a signal said so
  */
@@ -33,6 +39,7 @@ struct program {
 	int root;
 	struct fsb_stream_serve *serve;
 	struct signal_watcher *watcher;
+	struct lingerer linger;
 	size_t made;
 	sem_t ended;
 };
@@ -90,6 +97,15 @@ static int admit(void *opaque, const struct fsb_stream_peer *peer, struct fsb_st
 	return 0;
 }
 
+static uint64_t random_id(void)
+{
+	uint32_t number = 0;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return 0;
+	return (uint64_t)number << 24;
+}
+
 static int open_mount(void *opaque, const struct fsb_stream_peer *peer, struct fsb_server **server)
 {
 	struct program *program = opaque;
@@ -97,10 +113,11 @@ static int open_mount(void *opaque, const struct fsb_stream_peer *peer, struct f
 	struct fsb_server_config config = program->options->tree.server;
 	struct mount *mount = calloc(1, sizeof(*mount));
 
-	(void)peer;
 	if (!mount)
 		return -ENOMEM;
 	tree.source_fd = program->root;
+	/* A client may still know the numbers of a server that is gone. */
+	tree.first_id = random_id();
 	int err = fsb_passthrough_new(&tree, &mount->tree);
 	if (!err) {
 		config.filesystem = mount->tree;
@@ -116,6 +133,8 @@ static int open_mount(void *opaque, const struct fsb_stream_peer *peer, struct f
 	mount->next = mounts;
 	mounts = mount;
 	*server = mount->server;
+	if (program->options->stdio && program->options->serve.grace_s > 0)
+		linger_start(&program->linger, program->serve, peer->session);
 	return 0;
 }
 
@@ -135,13 +154,6 @@ static void close_mount(void *opaque, struct fsb_server *server)
 
 /* ---- Where they come ---- */
 
-static int dress_socket(const struct options *o, const char *path)
-{
-	if (chmod(path, o->socket_mode) < 0 || lchown(path, o->socket_uid, o->socket_gid) < 0)
-		return -errno;
-	return 0;
-}
-
 /* A descriptor may be a listening socket, or a connection. */
 static int take_descriptor(struct program *p, int fd)
 {
@@ -157,18 +169,13 @@ static int take_descriptor(struct program *p, int fd)
 
 static int listen_at(struct program *p, const struct address *address)
 {
-	int fd = address_listen(address);
+	int fd = address_listen(address, &p->options->socket);
 
 	if (fd < 0)
 		return fd;
 	if (address->kind == ADDRESS_FD)
 		return take_descriptor(p, fd);
 	p->made++;
-	int err = address->kind == ADDRESS_UNIX ? dress_socket(p->options, address->path) : 0;
-	if (err) {
-		close(fd);
-		return err;
-	}
 	return fsb_stream_serve_listen(p->serve, fd);
 }
 
@@ -220,22 +227,36 @@ static int take_inherited(struct program *p)
 	return 0;
 }
 
-/* Whatever is printed shall not get between the frames. */
-static int take_stdio(struct program *p)
+/* Take them away, so that whatever is printed does not get between the frames. */
+static int take_descriptors(int *in, int *out)
 {
-	int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST_INHERITED);
-	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, FIRST_INHERITED);
+	*in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST_INHERITED);
+	*out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, FIRST_INHERITED);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (in < 0 || out < 0 || null < 0)
+	if (*in < 0 || *out < 0 || null < 0)
 		return -errno;
 	dup2(null, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	close(null);
-	int err = fsb_stream_serve_add(p->serve, in, out);
-	if (err)
-		complain("cannot serve standard input and output: %s", strerror(-err));
-	return err;
+	return 0;
+}
+
+/*
+ * The client that has come: one that wants its session back is handed over to whoever has it.
+ * Return: 0 when it is to be served here; 1 when all was done; a negative errno.
+ */
+static int meet_client(int in, int out, struct fsb_stream_hello *hello)
+{
+	int err = fsb_stream_hello_read(in, HELLO_MS, hello);
+
+	if (err || !hello->session)
+		return err;
+	err = linger_hand_over(in, out, hello);
+	/* Nobody has it: the client is to hear that from a server. */
+	if (err == -ENOENT)
+		return 0;
+	return err ? err : 1;
 }
 
 /* ---- The program ---- */
@@ -279,13 +300,14 @@ static int begin(struct program *p)
 		return err;
 	}
 	if (p->options->stdio)
-		return take_stdio(p);
+		return 0;
 	return p->options->naddresses ? listen_everywhere(p) : take_inherited(p);
 }
 
 static void finish(struct program *p)
 {
 	signals_unwatch(p->watcher);
+	linger_stop(&p->linger);
 	for (size_t i = 0; i < p->options->naddresses && p->made > 0; i++) {
 		if (p->options->addresses[i].kind == ADDRESS_UNIX)
 			unlink(p->options->addresses[i].path);
@@ -300,18 +322,42 @@ static void finish(struct program *p)
 
 static int run(void *opaque)
 {
-	struct program program = { .options = opaque, .root = -1 };
+	struct program program = { .options = opaque, .root = -1, .linger.fd = -1 };
 
 	signals_block();
 	sem_init(&program.ended, 0, 0);
 	int err = begin(&program);
 	if (!err)
 		err = process_works(program.options->debug);
-	if (!err && program.options->stdio)
+	while (!err && sem_wait(&program.ended) < 0)
+		;
+	finish(&program);
+	return err ? EXIT_FAILED : 0;
+}
+
+static int run_stdio(struct options *options)
+{
+	struct program program = { .options = options, .root = -1, .linger.fd = -1 };
+	struct fsb_stream_hello hello;
+	int in, out;
+
+	/* It has no terminal of its own: that the connection is gone is no reason to go. */
+	signal(SIGHUP, SIG_IGN);
+	int err = take_descriptors(&in, &out);
+	if (!err)
+		err = meet_client(in, out, &hello);
+	if (err) {
+		if (err < 0)
+			complain("no client at standard input and output: %s", strerror(-err));
+		return err < 0 ? EXIT_FAILED : 0;
+	}
+	signals_block();
+	sem_init(&program.ended, 0, 0);
+	err = begin(&program);
+	if (!err)
+		err = fsb_stream_serve_add_greeted(program.serve, in, out, &hello);
+	if (!err)
 		fsb_stream_serve_wait_idle(program.serve);
-	else if (!err)
-		while (sem_wait(&program.ended) < 0)
-			;
 	finish(&program);
 	return err ? EXIT_FAILED : 0;
 }
@@ -330,5 +376,7 @@ int main(int argc, char *argv[])
 	case PARSED:
 		break;
 	}
+	if (options.stdio)
+		return run_stdio(&options);
 	return options.daemon ? process_background(run, &options) : run(&options);
 }

@@ -30,8 +30,8 @@ static int parse_ids(const char *text, struct fsb_stream_ids *ids, size_t *count
 		}
 		if (errno || last < first || last >= UINT32_MAX)
 			return -EINVAL;
-		ids[(*count)++] = (struct fsb_stream_ids){ (uint32_t)first,
-							   (uint32_t)(last - first + 1) };
+		ids[(*count)++] =
+			(struct fsb_stream_ids){ (uint32_t)first, (uint32_t)(last - first + 1) };
 		if (!*rest)
 			return 0;
 		if (*rest != ',')
@@ -153,7 +153,7 @@ static int set_socket_mode(void *target, const char *value)
 
 	if (*value < '0' || *value > '7' || *rest || mode > 0777)
 		return -EINVAL;
-	o->socket_mode = (mode_t)mode;
+	o->socket.mode = (mode_t)mode;
 	return 0;
 }
 
@@ -167,9 +167,9 @@ static int set_socket_owner(void *target, const char *value)
 	if (length >= sizeof(user))
 		return -EINVAL;
 	memcpy(user, value, length);
-	if (*user && parse_user(user, &o->socket_uid))
+	if (*user && parse_user(user, &o->socket.uid))
 		return -EINVAL;
-	return colon ? parse_group(colon + 1, &o->socket_gid) : *user ? 0 : -EINVAL;
+	return colon ? parse_group(colon + 1, &o->socket.gid) : *user ? 0 : -EINVAL;
 }
 
 static int set_grace(void *target, const char *value)
@@ -245,7 +245,8 @@ static const struct setting settings[] = {
 	  "a silent client is asked after so long, and given up after three times that (default "
 	  "15)",
 	  set_idle },
-	{ "stall", VALUE, "SECONDS", "how long a client may stop half-way (default 30)", set_stall },
+	{ "stall", VALUE, "SECONDS", "how long a client may stop half-way (default 30)",
+	  set_stall },
 	{ "threads", VALUE, "1..256", "threads that serve (default: two more than cores)",
 	  set_threads },
 	{ "spin", VALUE, "US",
@@ -268,7 +269,7 @@ static const char usage[] =
 
 static void set_defaults(struct options *o)
 {
-	*o = (struct options){ .socket_mode = 0600, .socket_uid = (uid_t)-1, .socket_gid = (gid_t)-1 };
+	*o = (struct options){ .socket = { 0600, (uid_t)-1, (gid_t)-1 } };
 	tree_options_init(&o->tree);
 	fsb_stream_serve_config_init(&o->serve);
 	o->serve.max_sessions = 64;

@@ -15,7 +15,7 @@
 enum { MAX_ADDRESSES = 16, MAX_ALLOWED = 64 };
 
 /**
- * @socket_mode: of Unix sockets that are made
+ * @socket: of Unix sockets that are made
  * @uids, @cids: peers that may come
  * @claim_uids, @claim_gids: whom they may speak for; none: anybody
  */
@@ -29,9 +29,7 @@ struct options {
 	bool debug;
 	struct address addresses[MAX_ADDRESSES];
 	size_t naddresses;
-	mode_t socket_mode;
-	uid_t socket_uid;
-	gid_t socket_gid;
+	struct socket_owner socket;
 	struct fsb_stream_ids uids[MAX_ALLOWED];
 	size_t nuids;
 	struct fsb_stream_ids cids[MAX_ALLOWED];

@@ -85,7 +85,8 @@ struct fsb_id_range {
  *               does not exist; FSB_TIMEOUT_DEFAULT follows @cache. In server mode the default of names is 0, and must be: each
  *               step of a walk is judged. That of attributes is 0 there with @client_checks
  * @writeback:   the client collects writes (faster, and the host sees them late); excludes FSB_CACHE_NONE
- * @xattr:       extended attributes (default true); without, each such operation answers EOPNOTSUPP
+ * @xattr:       extended attributes (default true); without, each such operation answers ENOSYS: the client does without, and no longer
+ *               asks for file capabilities before it writes
  * @posix_acl:   the client's kernel handles POSIX ACLs itself (default true, needs @xattr)
  * @read_only:   everything that changes anything answers EROFS
  * @permissions, @unknown_groups, @locks: see there
@@ -97,14 +98,19 @@ struct fsb_id_range {
  *               and no_open not with FSB_LOCKS_HOST, whose locks go with the last close)
  * @direct_io:   O_DIRECT of the client goes through to the host's files (default false: taken off)
  * @announce_submounts: mount points below the source are shown as such (default true)
- * @max_fds:     how many file descriptors inodes may hold, 0 (default) for a quarter of the soft RLIMIT_NOFILE. Open files
- *               come on top
+ * @max_fds:     how many file descriptors inodes may hold, 0 (default) for a quarter of the soft RLIMIT_NOFILE as it is now. Calls in
+ *               flight may hold two or three more each. Open files come on top, and so do files without a lasting handle
+ *               (the host file system has none, or the process lacks CAP_DAC_READ_SEARCH) and files without a name, each as
+ *               long as the client knows it. When there are no descriptors left, requests that need one fail with ENFILE
  * @uid_map, @nuid_map, @gid_map, @ngid_map: id ranges, copied; no ranges: ids are the same on both sides. With ranges, a client's
  *               id outside of them is refused (EOVERFLOW), and a host's is shown as 65534
  * @log:         where messages go
- * @backing:     see enum fsb_backing_use. It takes a transport and a client that have it, CAP_SYS_ADMIN, and files of a file system that is not
- *               stacked on others; what cannot be done so is served as usual. Not with @writeback nor @no_open. O_DIRECT goes to the host's
+ * @backing:     see enum fsb_backing_use. It takes a transport and a client that have it, CAP_SYS_ADMIN, and a file system of the host's own
+ *               disks or memory (ext, xfs, btrfs, f2fs, tmpfs); what cannot be done so is served as usual. Not with @writeback nor @no_open. O_DIRECT goes to the host's
  *               file with @direct_io only
+ * @first_id:    where nodeids and handles begin to count, below 2^56 (default 0). For clients that may come with what another
+ *               server, which is gone, has given them: with far apart numbers, such as random ones of 32 bits times 2^24, they
+ *               get ESTALE and EBADF, and not another file
  */
 struct fsb_passthrough_config {
 	size_t size;
@@ -133,6 +139,7 @@ struct fsb_passthrough_config {
 	size_t ngid_map;
 	struct fsb_log log;
 	enum fsb_backing_use backing;
+	uint64_t first_id;
 };
 
 /** Set every field that lies in the first @size bytes to its default; for fsb_passthrough_config_init(). */

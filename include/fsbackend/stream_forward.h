@@ -90,6 +90,9 @@ FSB_API int fsb_stream_forward_connect(const struct fsb_stream_forward_config *c
 /** How the server wants to be mounted: FSB_STREAM_CLIENT_JUDGES, FSB_STREAM_READ_ONLY of stream_serve.h. */
 FSB_API uint32_t fsb_stream_forward_advice(const struct fsb_stream_forward *forward);
 
+/** Whether all its connections are there at this moment. Any thread. */
+FSB_API bool fsb_stream_forward_is_connected(const struct fsb_stream_forward *forward);
+
 /**
  * Forward the requests of a mount, in threads of the library (all signals blocked). Returns at once. Once.
  *

@@ -44,7 +44,11 @@ enum fsb_stream_kind {
 	FSB_STREAM_VSOCK = 2, /* @cid, @port */
 };
 
-/** Who is at the other end of a connection. What does not go with @kind is 0, ids are -1. */
+/**
+ * Who is at the other end of a connection. What does not go with @kind is 0, ids are -1.
+ *
+ * @session: names the session: a new one for @open, the one that it asks for (0: a new one) for @admit. Not its secret
+ */
 struct fsb_stream_peer {
 	size_t size;
 	enum fsb_stream_kind kind;
@@ -53,6 +57,7 @@ struct fsb_stream_peer {
 	pid_t pid;
 	uint32_t cid;
 	uint32_t port;
+	uint64_t session;
 };
 
 /** @count ids from @first on. */
@@ -163,6 +168,33 @@ FSB_API int fsb_stream_serve_start(const struct fsb_stream_serve_config *config,
  * fsb_stream_serve_stop(); errnos of fcntl(2).
  */
 FSB_API int fsb_stream_serve_add(struct fsb_stream_serve *serve, int in, int out);
+
+/** The bytes of HELLO, the first frame of a connection. */
+#define FSB_STREAM_HELLO_SIZE 72
+
+/**
+ * A hello that was read but not answered.
+ *
+ * @session:   names the session that the client comes back to; 0 for a new one
+ * @companion: a descriptor to be closed with the connection, or -1: whoever holds its other end learns of that
+ */
+struct fsb_stream_hello {
+	uint64_t session;
+	int companion;
+	uint8_t bytes[FSB_STREAM_HELLO_SIZE];
+};
+
+/**
+ * Read a connection's hello and nothing more: for programs that serve one connection each, and have to find the one that keeps the
+ * session. Blocks for at most @timeout_ms.
+ *
+ * Return: 0; -EPIPE at the end of the stream; -ETIMEDOUT; -EPROTO for something else than a hello; errnos of read(2).
+ */
+FSB_API int fsb_stream_hello_read(int in, int timeout_ms, struct fsb_stream_hello *hello);
+
+/** As fsb_stream_serve_add(), for a connection whose hello was read. Its companion is taken over, too. */
+FSB_API int fsb_stream_serve_add_greeted(struct fsb_stream_serve *serve, int in, int out,
+					 const struct fsb_stream_hello *hello);
 
 /**
  * Accept connections from a listening stream socket, which is taken over and closed at the end. Any thread, any number.

@@ -2,7 +2,7 @@
 /*
  * Files whose bytes the client's kernel reads and writes by itself.
  *
- * The kernel acts as the thread that registers the file. That is the server, or whoever it wears already: with CAP_FSETID for a client's
+ * The kernel acts as the thread that registers the file, CAP_SYS_ADMIN included: so only files of file systems that do not ask for it. That is the server, or whoever it wears already: with CAP_FSETID for a client's
  * root, whose writes leave set-id bits alone; without it for all others, so that the host clears them. Somebody of the other kind who
  * opens the file for writing meanwhile is answered FSB_OPEN_DIRECT_IO beside the id: mappings go to the host's file as those of the others
  * do, reads and writes come to the server.
@@ -80,19 +80,16 @@ static bool is_worth_it(const struct passthrough *pt, const struct fsb_attr *att
 
 static bool is_wanted(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, const struct fsb_attr *attr, int flags)
 {
-	if (!S_ISREG(inode->type) || atomic_load_explicit(&inode->mount->stacked, memory_order_relaxed) ||
-	    atomic_load_explicit(&pt->backing.refused, memory_order_relaxed))
+	if (!S_ISREG(inode->type) || inode->mount->foreign || atomic_load_explicit(&pt->backing.refused, memory_order_relaxed))
 		return false;
 	if (atomic_load_explicit(&opened_get(inode)->passed, memory_order_relaxed))
 		return true;
 	return !is_direct(pt, flags) && !depends_on_groups(ctx, attr, flags) && is_worth_it(pt, attr, flags);
 }
 
-static void note_refusal(struct passthrough *pt, struct inode *inode, int err)
+static void note_refusal(struct passthrough *pt, int err)
 {
-	if (err == -ELOOP)
-		atomic_store(&inode->mount->stacked, true);
-	else if (err == -EPERM && !atomic_exchange(&pt->backing.refused, true))
+	if (err == -EPERM && !atomic_exchange(&pt->backing.refused, true))
 		log_write(&pt->config.log, FSB_LOG_WARNING,
 			  "passthrough: the kernel does not let files be registered; all are served by this process");
 }
@@ -122,8 +119,7 @@ static int wear_to_register(struct passthrough *pt, const struct fsb_context *ct
 }
 
 /* Return: the id, or 0 for a file that cannot be registered. */
-static int register_file(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, const struct fsb_attr *attr, int fd,
-			 bool privileged)
+static int register_file(struct passthrough *pt, const struct fsb_context *ctx, const struct fsb_attr *attr, int fd, bool privileged)
 {
 	_cleanup_worn_ struct worn worn = { 0 };
 	int id = wear_to_register(pt, ctx, attr, privileged, &worn);
@@ -131,7 +127,7 @@ static int register_file(struct passthrough *pt, const struct fsb_context *ctx, 
 	if (!id)
 		id = pt->backing.files->open(pt->backing.files, fd);
 	if (id < 0)
-		note_refusal(pt, inode, id);
+		note_refusal(pt, id);
 	return id > 0 ? id : 0;
 }
 
@@ -172,7 +168,7 @@ static int begin(struct passthrough *pt, const struct fsb_context *ctx, struct i
 
 	if (opened->handles == 0 && is_wanted(pt, ctx, inode, attr, flags)) {
 		opened->privileged = is_registered_privileged(pt, ctx, flags);
-		opened->id = register_file(pt, ctx, inode, attr, fd, opened->privileged);
+		opened->id = register_file(pt, ctx, attr, fd, opened->privileged);
 	}
 	if (opened->id > 0) {
 		if (is_direct(pt, flags) && !takes_direct(fd))

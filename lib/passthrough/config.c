@@ -49,6 +49,8 @@ int config_check(const struct fsb_passthrough_config *config)
 		return refuse(config, "unknown place for locks");
 	if (config->writeback && config->cache == FSB_CACHE_NONE)
 		return refuse(config, "writeback needs a cache: not with FSB_CACHE_NONE");
+	if (config->first_id >> 56)
+		return refuse(config, "first_id has more than 56 bits");
 	if (config->backing > FSB_BACKING_OFF)
 		return refuse(config, "unknown use of backing files");
 	if (config->backing == FSB_BACKING_ON && (config->writeback || config->no_open))

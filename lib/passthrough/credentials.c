@@ -450,9 +450,8 @@ static uint64_t register_capability(const struct passthrough *pt, unsigned int h
 
 	if (how & WEAR_REGISTER)
 		return capability;
-	if (!pt->backing.files || (!(how & WEAR_KEEP) && who(how) != WEAR_SERVER))
-		return 0;
-	return next->uid == pt->own.uid && (next->effective & CAP(CAP_DAC_OVERRIDE)) ? now->effective & capability : 0;
+	bool may_stay = (how & WEAR_KEEP) && pt->backing.files && (next->effective & CAP(CAP_DAC_OVERRIDE));
+	return may_stay ? now->effective & capability : 0;
 }
 
 static int dress(struct passthrough *pt, const struct fsb_context *ctx, unsigned int how, struct wardrobe *w,

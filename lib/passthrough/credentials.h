@@ -44,7 +44,7 @@ enum wear {
 	WEAR_GROUPS = 0x200,
 	/*
 	 * With CAP_SYS_ADMIN, for registering backing files. A change of capabilities costs more than most system calls (3 us), so it may
-	 * stay on, where it changes nothing: with WEAR_SERVER, and with WEAR_KEEP if that is somebody with power over files.
+	 * stay on where it changes nothing: with WEAR_KEEP, if that is somebody with power over files.
 	 */
 	WEAR_REGISTER = 0x400,
 	WEAR_KEEP = 0x800,

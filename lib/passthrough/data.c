@@ -52,13 +52,16 @@ static int open_for_exec(struct passthrough *pt, const struct fsb_context *ctx, 
 	return err ? err : reopen(pt, path, type, O_RDONLY);
 }
 
-static int open_judged(struct passthrough *pt, const struct fsb_context *ctx, int path, mode_t type, int flags,
+static int open_judged(struct passthrough *pt, const struct fsb_context *ctx, int path, const struct inode *inode, int flags,
 		       bool kill_suidgid)
 {
+	unsigned int how = WEAR_JUDGED | (inode->mount->foreign ? 0 : WEAR_KEEP);
+	mode_t type = inode->type;
+
 	if ((flags & OPEN_FOR_EXEC) && (flags & O_ACCMODE) == O_RDONLY)
 		return open_for_exec(pt, ctx, path, type);
 	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, ctx, WEAR_JUDGED | WEAR_KEEP | (kill_suidgid ? credentials_kill(ctx, path) : 0), &worn);
+	int err = credentials_wear(pt, ctx, how | (kill_suidgid ? credentials_kill(ctx, path) : 0), &worn);
 	if (err)
 		return err;
 	int wanted = host_flags(pt, flags);
@@ -93,8 +96,8 @@ static uint32_t open_answer_flags(const struct passthrough *pt, struct inode *in
 		answer = FSB_OPEN_KEEP_CACHE;
 		break;
 	}
-	/* A flush drops locks that are ours, and hears of writes that failed late. */
-	if (pt->config.locks == FSB_LOCKS_LOCAL && !((flags & O_ACCMODE) != O_RDONLY && inode->mount->tells_late))
+	/* A flush drops locks that are ours, and hears of writes that failed late. There is nothing else for it to do. */
+	if (pt->config.locks == FSB_LOCKS_LOCAL && !((flags & O_ACCMODE) != O_RDONLY && inode->mount->foreign))
 		answer |= FSB_OPEN_NOFLUSH;
 	return answer;
 }
@@ -134,7 +137,7 @@ int passthrough_open(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 		return err;
 	if (S_ISDIR(inode.inode->type))
 		return -EISDIR;
-	int fd = open_judged(pt, ctx, path, inode.inode->type, flags, kill_suidgid);
+	int fd = open_judged(pt, ctx, path, inode.inode, flags, kill_suidgid);
 	return fd < 0 ? fd : open_answer(pt, ctx, inode.inode, fd, flags, NULL, open);
 }
 

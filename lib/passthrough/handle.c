@@ -15,12 +15,12 @@ static uint64_t hash_handle(const struct hash_link *link)
 	return hash_entry(link, struct handle, link)->fh >> SHARD_BITS;
 }
 
-void handles_init(struct handle_table *table)
+void handles_init(struct handle_table *table, uint64_t first_id)
 {
 	for (unsigned int i = 0; i < HANDLE_SHARDS; i++) {
 		pthread_mutex_init(&table->shards[i].lock, NULL);
 		hashtable_init(&table->shards[i].table, hash_handle);
-		table->shards[i].next = 1; /* so that 0 is never a handle */
+		table->shards[i].next = 1 + first_id; /* so that 0 is never a handle */
 	}
 }
 

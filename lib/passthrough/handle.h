@@ -58,7 +58,7 @@ struct handle_table {
 
 enum handle_type { HANDLE_FILE, HANDLE_DIRECTORY };
 
-void handles_init(struct handle_table *table);
+void handles_init(struct handle_table *table, uint64_t first_id);
 /** Close every handle. No use may be left. */
 void handles_clear(struct passthrough *pt);
 uint64_t handles_count(struct passthrough *pt);

@@ -31,7 +31,8 @@ struct hashtable {
 void hashtable_init(struct hashtable *table, uint64_t (*hash)(const struct hash_link *link));
 /** Free the buckets; the objects are the caller's. */
 void hashtable_clear(struct hashtable *table);
-/** Return: 0, or -ENOMEM when there is no bucket at all (a failed growth only makes chains longer).
+/**
+ * Return: 0, or -ENOMEM when there is no bucket at all (a failed growth only makes chains longer).
  */
 int hashtable_insert(struct hashtable *table, struct hash_link *link);
 void hashtable_remove(struct hashtable *table, struct hash_link *link);

@@ -70,8 +70,11 @@ static bool handles_last(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type != FUSE_SUPER_MAGIC;
 }
 
-/* Of file systems that are known well: those of the host's own disks and memory have no errors left for close(2). */
-static bool tells_late(int fd)
+/*
+ * File systems of the host's own disks and memory have no errors of writes left for close(2), and look at the capabilities of who writes
+ * for set-id bits alone. Of all others neither is known: those of a network, stacked ones, those that show the kernel's own state.
+ */
+static bool is_foreign(int fd)
 {
 	static const unsigned long known[] = {
 		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, RAMFS_MAGIC,
@@ -113,7 +116,7 @@ static int mount_new(struct passthrough *pt, int fd, int id, struct identity *id
 	if (mount->fd == -ENFILE || mount->fd == -ENOMEM)
 		return mount->fd;
 	mount->handles = mount->fd >= 0;
-	mount->tells_late = tells_late(fd);
+	mount->foreign = is_foreign(fd);
 	if (!mount->handles) {
 		log_write(&pt->config.log, FSB_LOG_INFO,
 			  "passthrough: mount %d below the source has no lasting file handles: each "

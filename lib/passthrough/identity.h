@@ -8,7 +8,6 @@
 #define FSB_PASSTHROUGH_IDENTITY_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,8 +19,7 @@ struct mount {
 	int id;
 	int fd;          /* on the mount, for open_by_handle_at(); O_PATH when there are no handles */
 	bool handles;    /* inodes can be opened again by their handle */
-	bool tells_late; /* errors of writes may come at close(2): its file system is not one of those known to have none then */
-	atomic_bool stacked; /* on others, so that the client's kernel takes no file of it for its own use */
+	bool foreign;    /* its file system is none of those of the host's own disks and memory: see is_foreign() */
 	uint32_t number; /* of this mount in this passthrough, 0 for the root's */
 	uint32_t refs;   /* under the lock of the list; the root's is never counted, and never goes */
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "passthrough.h"
@@ -174,12 +175,25 @@ static int open_handle(struct passthrough *pt, const struct inode *inode)
 	       inode->length);
 
 	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
+	int err = credentials_wear(pt, NULL, WEAR_SERVER | WEAR_KEEP, &worn);
 	if (err)
 		return err;
 	/* O_NOFOLLOW: a symlink's handle opens the symlink itself. */
 	return fd_with_room(pt, open_by_handle_at(inode->mount->fd, &space.handle,
 						  O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
+/* Known to the client, and only a descriptor leads to it since its last name went. */
+static bool is_nameless(const struct inode *inode)
+{
+	return inode->pinned && inode->mount->handles && !inode->gone;
+}
+
+static void count_nameless(struct passthrough *pt, bool before, bool now)
+{
+	if (before != now)
+		atomic_fetch_add_explicit(&pt->inodes.nameless, now ? 1u : -1u,
+					  memory_order_relaxed);
 }
 
 /* List an inode's descriptor as one that may be taken away, if it is; the shard's lock is held. */
@@ -212,8 +226,10 @@ static bool adopt_fd(struct passthrough *pt, struct inode_shard *shard, struct i
 	return true;
 }
 
-/* Take one descriptor that nobody uses from its inode. Return: it, to be closed outside of the
- * lock; -1. */
+/*
+ * Take one descriptor that nobody uses from its inode. Return: it, to be closed outside of the
+ * lock; -1.
+ */
 static int evict(struct passthrough *pt, struct inode_shard *shard)
 {
 	int fd = -1;
@@ -252,8 +268,10 @@ static bool over_budget(const struct passthrough *pt)
 	return atomic_load_explicit(&pt->inodes.fds, memory_order_relaxed) > pt->inodes.max_fds;
 }
 
-/* Back to the budget, as far as descriptors are not in use. The shard that got one gives one, so
- * that none runs dry. */
+/*
+ * Back to the budget, as far as descriptors are not in use. The shard that got one gives one, so
+ * that none runs dry.
+ */
 static void trim(struct passthrough *pt, struct inode_shard *shard)
 {
 	while (over_budget(pt) && close_one(pt, shard))
@@ -268,9 +286,25 @@ static void tell_exhaustion(struct passthrough *pt)
 			  "ENFILE until files are closed or forgotten; raise RLIMIT_NOFILE");
 }
 
+/*
+ * A client that removes many files at once may be faster than its own FORGETs, which come later and
+ * by another thread: until then each of those files needs its descriptor.
+ */
+static bool may_wait_for_forgets(struct passthrough *pt, unsigned int attempts)
+{
+	enum { MILLISECONDS = 200 };
+	const struct timespec millisecond = { .tv_nsec = 1000000 };
+
+	if (attempts >= MILLISECONDS ||
+	    atomic_load_explicit(&pt->inodes.nameless, memory_order_relaxed) == 0)
+		return false;
+	nanosleep(&millisecond, NULL);
+	return true;
+}
+
 bool inodes_made_room(struct passthrough *pt, int err, unsigned int attempts)
 {
-	enum { ATTEMPTS = 4, SOME = 32 };
+	enum { SOME = 32, RACES = 4 };
 	unsigned int closed = 0;
 
 	if (err != EMFILE && err != ENFILE)
@@ -278,7 +312,7 @@ bool inodes_made_room(struct passthrough *pt, int err, unsigned int attempts)
 	while (closed < SOME && close_one(pt, &pt->inodes.shards[closed % INODE_SHARDS]))
 		closed++;
 	/* Where there was nothing to close, another thread may have closed it just before. */
-	if (attempts < ATTEMPTS && (closed > 0 || attempts == 0))
+	if (attempts == 0 || (closed > 0 && attempts < RACES) || may_wait_for_forgets(pt, attempts))
 		return true;
 	tell_exhaustion(pt);
 	return false;
@@ -289,7 +323,8 @@ int inode_fd(struct passthrough *pt, struct inode *inode)
 	int fd = atomic_load_explicit(&inode->fd, memory_order_acquire);
 
 	if (fd >= 0) {
-		/* Written only when it changes anything: the line stays shared between the cores.
+		/*
+		 * Written only when it changes anything: the line stays shared between the cores.
 		 */
 		if (!atomic_load_explicit(&inode->used, memory_order_relaxed))
 			atomic_store_explicit(&inode->used, true, memory_order_relaxed);
@@ -319,12 +354,15 @@ int inode_use_fd(struct inode_use *use, uint64_t nodeid)
 static void set_pinned(struct passthrough *pt, struct inode_shard *shard, struct inode *inode,
 		       bool pinned)
 {
+	bool was_nameless = is_nameless(inode);
+
 	inode->pinned = pinned || !inode->mount->handles;
 	if (inode->pinned)
 		unlist_fd(pt, shard, inode);
 	else if (inode->slot == SLOT_NONE &&
 		 atomic_load_explicit(&inode->fd, memory_order_relaxed) >= 0)
 		inode->pinned = list_fd(pt, shard, inode) < 0;
+	count_nameless(pt, was_nameless, is_nameless(inode));
 }
 
 void inode_pin(struct passthrough *pt, struct inode *inode, bool pinned)
@@ -345,8 +383,10 @@ void inode_settle(struct passthrough *pt, struct inode *inode)
 
 	if (inode == pt->inodes.root)
 		return;
-	/* Asked under the lock, so that of two names that go at once the last has the last word.
-	 * What this host did is known here. */
+	/*
+	 * Asked under the lock, so that of two names that go at once the last has the last word.
+	 * What this host did is known here.
+	 */
 	pthread_mutex_lock(&shard->lock);
 	int fd = atomic_load_explicit(&inode->fd, memory_order_relaxed);
 	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &stx) == 0)
@@ -367,8 +407,10 @@ static int enter_table(struct inode_shard *shard, struct inode *inode)
 	return err;
 }
 
-/* Lower its count, by no more than it has. A descriptor stays with the struct, for who still uses
- * it. Return: whether it left the table. */
+/*
+ * Lower its count, by no more than it has. A descriptor stays with the struct, for who still uses
+ * it. Return: whether it left the table.
+ */
 static bool lower(struct passthrough *pt, struct inode_shard *shard, struct inode *inode,
 		  uint64_t nlookup)
 {
@@ -382,6 +424,7 @@ static bool lower(struct passthrough *pt, struct inode_shard *shard, struct inod
 	hashtable_remove(&shard->by_id, &inode->by_id);
 	hashtable_remove(&shard->by_identity, &inode->by_identity);
 	unlist_fd(pt, shard, inode);
+	count_nameless(pt, is_nameless(inode), false);
 	inode->gone = true;
 	return true;
 }
@@ -403,8 +446,10 @@ static int add_inode(struct inode_shard *shard, uint64_t number, const struct id
 	return 0;
 }
 
-/* Find or make the inode of an identity, whose mount is taken over. *@fd becomes -1 when the inode
- * took it. */
+/*
+ * Find or make the inode of an identity, whose mount is taken over. *@fd becomes -1 when the inode
+ * took it.
+ */
 static int lookup_identity(struct passthrough *pt, struct identity *identity, mode_t type, int *fd,
 			   struct inode **found)
 {
@@ -555,7 +600,8 @@ int inodes_init(struct passthrough *pt, int root_fd, unsigned int max_fds)
 		pthread_mutex_init(&shard->lock, NULL);
 		hashtable_init(&shard->by_id, hash_id);
 		hashtable_init(&shard->by_identity, hash_identity);
-		shard->next = 1; /* numbers 0 to 15 stay free: 1 is the root */
+		/* Numbers 0 to 15 stay free: 1 is the root. */
+		shard->next = 1 + pt->config.first_id;
 	}
 	return 0;
 }

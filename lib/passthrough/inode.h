@@ -87,6 +87,7 @@ struct inode_shard {
 /**
  * @fds:    descriptors that inodes hold
  * @cached: those of them that are in a shard's cache
+ * @nameless: inodes whose descriptor is the only way to them since their last name went
  * @exhausted: that there are none left has been told
  */
 struct inode_table {
@@ -94,11 +95,13 @@ struct inode_table {
 	unsigned int max_fds;
 	atomic_uint fds;
 	atomic_uint cached;
+	atomic_uint nameless;
 	atomic_bool exhausted;
 	struct inode_shard shards[INODE_SHARDS];
 };
 
-/** Make the table with the root, which takes over @root_fd (O_PATH). @max_fds: the budget for all.
+/**
+ * Make the table with the root, which takes over @root_fd (O_PATH). @max_fds: the budget for all.
  */
 int inodes_init(struct passthrough *pt, int root_fd, unsigned int max_fds);
 /** Free everything. No user may be left. */
@@ -186,7 +189,8 @@ bool inodes_made_room(struct passthrough *pt, int err, unsigned int attempts);
 /** Add what the table holds beside the root. */
 void inodes_usage(struct passthrough *pt, struct fsb_usage *usage);
 
-/** An inode in use, until the end of a scope: _cleanup_inode_ struct inode_use dir = { pt, NULL };
+/**
+ * An inode in use, until the end of a scope: _cleanup_inode_ struct inode_use dir = { pt, NULL };
  */
 struct inode_use {
 	struct passthrough *pt;

@@ -204,7 +204,7 @@ int fsb_passthrough_new(const struct fsb_passthrough_config *theirs, struct fsb_
 	pt->config.uid_map = pt->config.gid_map = NULL;
 	pt->proc_fd = -1;
 	config_resolve(&pt->config);
-	handles_init(&pt->handles);
+	handles_init(&pt->handles, config->first_id);
 	backing_init(&pt->backing);
 	pthread_mutex_init(&pt->mounts.lock, NULL);
 	err = setup(pt, config);

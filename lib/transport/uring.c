@@ -103,6 +103,7 @@ struct entry {
  * wants queues of all that could ever be.
  *
  * @wake:     an eventfd that is written to wake the thread, read into @wakes
+ * @wakeable: a read of it is in the ring
  * @entries:  all of its queues
  * @answered: whose deferred answers are to be handed in
  * @current:  at whose request the thread works
@@ -115,6 +116,7 @@ struct lane {
 	struct ring ring;
 	int wake;
 	uint64_t wakes;
+	bool wakeable;
 	struct entry *entries;
 	struct entry *current;
 	struct spin spin;
@@ -130,6 +132,7 @@ struct uring {
 	pthread_cond_t changed;
 	enum phase phase;
 	atomic_bool ended;   /* the phase, for those who look all the time */
+	atomic_bool served;  /* a request came: the kernel goes by the ring now, for good */
 	unsigned int nready; /* threads that wait for it to change */
 	int error;           /* why one of them cannot */
 	unsigned int nlanes;
@@ -262,12 +265,14 @@ static bool prepare_command(struct entry *entry, enum fuse_uring_cmd command)
 	return true;
 }
 
+/* Without it nobody could wake the lane, so it is tried until the kernel takes it. */
 static void prepare_wake(struct lane *lane)
 {
-	struct io_uring_sqe *sqe = ring_prepare(&lane->ring, WAKE);
+	struct io_uring_sqe *sqe = lane->wakeable ? NULL : ring_prepare(&lane->ring, WAKE);
 
 	if (!sqe)
 		return;
+	lane->wakeable = true;
 	sqe->opcode = IORING_OP_READ;
 	sqe->fd = lane->wake;
 	sqe->addr = (uintptr_t)&lane->wakes;
@@ -289,6 +294,29 @@ static void commit(struct entry *entry)
 	entry->away = false;
 }
 
+/*
+ * The kernel does not take an entry. If a queue never had any, the kernel goes on with the device,
+ * for all queues; but if it goes by the ring already, that core's requests would wait for ever.
+ */
+static void refused(struct lane *lane, struct entry *entry, int err)
+{
+	const struct uring_config *config = &lane->uring->config;
+
+	if (--entry->queue->nentries > 0)
+		return;
+	bool fatal = config->required || atomic_load(&lane->uring->served);
+	log_write(&config->log, fatal ? FSB_LOG_ERROR : FSB_LOG_INFO,
+		  "the kernel refuses the ring of core %u: %s", entry->queue->id, strerror(-err));
+	if (fatal)
+		config->failed(config->opaque, err);
+}
+
+static void register_entry(struct lane *lane, struct entry *entry)
+{
+	if (!prepare_command(entry, FUSE_IO_URING_CMD_REGISTER))
+		refused(lane, entry, -EAGAIN);
+}
+
 /* One more entry where one is away. Without memory there will be fewer, until it comes back. */
 static void replace_entry(struct lane *lane, struct queue *queue)
 {
@@ -296,7 +324,7 @@ static void replace_entry(struct lane *lane, struct queue *queue)
 		return;
 	struct entry *entry = entry_new(lane, queue);
 	if (entry)
-		prepare_command(entry, FUSE_IO_URING_CMD_REGISTER);
+		register_entry(lane, entry);
 }
 
 /*
@@ -359,6 +387,8 @@ static void serve_request(struct lane *lane, struct entry *entry)
 	memcpy(&in, entry->header->in_out, sizeof(in));
 	entry->ticket = entry->header->ring_ent_in_out.commit_id;
 	entry->replied = false;
+	if (!atomic_load_explicit(&lane->uring->served, memory_order_relaxed))
+		atomic_store(&lane->uring->served, true);
 	int err = handle(lane, entry, &in);
 	if (err == FSB_DEFERRED) {
 		entry->away = true;
@@ -377,28 +407,12 @@ static void serve_request(struct lane *lane, struct entry *entry)
 	commit(entry);
 }
 
-/*
- * The kernel does not take an entry. If a queue has none at all, it goes on with the device, for
- * all queues.
- */
-static void refused(struct lane *lane, struct entry *entry, int err)
-{
-	const struct uring_config *config = &lane->uring->config;
-
-	if (--entry->queue->nentries > 0)
-		return;
-	log_write(&config->log, config->required ? FSB_LOG_ERROR : FSB_LOG_INFO,
-		  "the kernel refuses the ring of core %u: %s", entry->queue->id, strerror(-err));
-	if (config->required)
-		config->failed(config->opaque, err);
-}
-
 static void complete(struct lane *lane, uint64_t user_data, int result)
 {
 	struct entry *entry = (struct entry *)(uintptr_t)user_data;
 
 	if (user_data == WAKE)
-		prepare_wake(lane);
+		lane->wakeable = false;
 	else if (result == 0)
 		serve_request(lane, entry);
 	/*
@@ -460,7 +474,7 @@ static int wait_for_news(struct lane *lane)
 		if (has_news(lane) || spin(lane, now_ns()))
 			return ring_enter(&lane->ring, false);
 	}
-	return ring_enter(&lane->ring, !has_news(lane));
+	return ring_enter(&lane->ring, lane->wakeable && !has_news(lane));
 }
 
 static void complete_all(struct lane *lane)
@@ -472,9 +486,14 @@ static void complete_all(struct lane *lane)
 		int result = cqe->res;
 		ring_seen(&lane->ring);
 		complete(lane, user_data, result);
-		/* The answer does not wait for the next operation, which may take long. */
-		if (ring_peek(&lane->ring))
+		/*
+		 * Answers do not wait for the next operation, which may take long; nor do those of
+		 * other threads until there is nothing else to do.
+		 */
+		if (ring_peek(&lane->ring)) {
+			take_answered(lane);
 			ring_enter(&lane->ring, false);
+		}
 	}
 }
 
@@ -483,10 +502,10 @@ static void serve(struct lane *lane)
 	struct uring *uring = lane->uring;
 
 	for (struct entry *entry = lane->entries; entry; entry = entry->next)
-		prepare_command(entry, FUSE_IO_URING_CMD_REGISTER);
-	prepare_wake(lane);
+		register_entry(lane, entry);
 	while (!atomic_load_explicit(&uring->ended, memory_order_relaxed)) {
 		uint64_t begin = now_ns();
+		prepare_wake(lane);
 		int err = wait_for_news(lane);
 		if (err && err != -EINTR && err != -EAGAIN && err != -EBUSY) {
 			log_write(&uring->config.log, FSB_LOG_ERROR, "io_uring: %s",

@@ -51,6 +51,7 @@ enum member {
  * @unchecked:     it alone: the client's kernel does not check as well
  * @writeback:     the client's kernel collects writes
  * @uncached:      the client's kernel keeps no pages
+ * @passthrough:   the client's kernel reads and writes files by itself
  * @on_xfs:        both directories lie on one
  * @exact_times:   whether a side's times tell two changes in quick succession apart
  */
@@ -59,6 +60,7 @@ struct conditions {
 	bool unchecked;
 	bool writeback;
 	bool uncached;
+	bool passthrough;
 	bool on_xfs;
 	bool exact_times[SIDES];
 };

@@ -45,6 +45,7 @@ static const char usage[] =
 	"default_permissions)\n"
 	"  --writeback        the mount collects writes in the client\n"
 	"  --uncached         the mount keeps no pages in the client\n"
+	"  --passthrough      the client's kernel reads and writes the files of the mount by itself\n"
 	"  --differences N    stop after so many that are not alike (default: 1)\n"
 	"  --save PREFIX      write PREFIX.N.ops, to be replayed, and PREFIX.N.c for each; else "
 	"the program is printed\n"
@@ -374,6 +375,7 @@ static const struct option options[] = {
 	{ "unchecked", no_argument, NULL, 'U' },
 	{ "writeback", no_argument, NULL, 'w' },
 	{ "uncached", no_argument, NULL, 'u' },
+	{ "passthrough", no_argument, NULL, 'p' },
 	{ "differences", required_argument, NULL, 'd' },
 	{ "save", required_argument, NULL, 'S' },
 	{ "replay", required_argument, NULL, 'r' },
@@ -410,6 +412,8 @@ static bool apply_option(struct settings *settings, int option)
 		return settings->ground.conditions.writeback = true;
 	case 'u':
 		return settings->ground.conditions.uncached = true;
+	case 'p':
+		return settings->ground.conditions.passthrough = true;
 	case 'd':
 		return parse_differences(optarg, &settings->max_differences);
 	case 'S':

@@ -93,10 +93,25 @@ static bool stranger_changes_no_owner(const struct conditions *conditions,
 }
 
 /*
+ * And a file capability, if it has one as well: its removal comes first, in a request of its own,
+ * which must not fail either for whoever may write to the file.
+ */
+static bool stranger_takes_capability(const struct conditions *conditions,
+				      const struct difference *difference)
+{
+	const struct view *views = difference->views;
+
+	(void)conditions;
+	return changes_no_owner(&difference->op) && difference->moment == IN_CHANGE &&
+	       difference->member == M_CTIME && difference->outcomes[NATIVE].error == EPERM &&
+	       difference->outcomes[MOUNTED].error == 0 &&
+	       views[NATIVE].mode == views[MOUNTED].mode &&
+	       (views[NATIVE].mode & (S_ISUID | S_ISGID));
+}
+
+/*
  * The other way round: the same request comes before a write by somebody with CAP_FSETID when a
- * file capability has to go, and set-id bits go with it. It takes a file that has both; or, with
- * passthrough, one that was opened by a user: the kernel writes to it in that user's name, whoever
- * has got the descriptor, and no request says that a user has CAP_FSETID.
+ * file capability has to go, and set-id bits go with it. It takes a file that has both.
  */
 static bool set_id_bits_with_capability(const struct conditions *conditions,
 					const struct difference *difference)
@@ -111,6 +126,31 @@ static bool set_id_bits_with_capability(const struct conditions *conditions,
 	return difference->moment == IN_AFTER && difference->member == M_MODE &&
 	       (identities[op->user].uid == 0 ||
 		identity_is_odd_in(&identities[op->user], CAP_FSETID)) &&
+	       ((views[NATIVE].mode ^ views[MOUNTED].mode) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0 &&
+	       (views[NATIVE].mode & views[MOUNTED].mode) == views[MOUNTED].mode;
+}
+
+/*
+ * By passthrough the kernel writes in the name for which the file was registered. Where that was
+ * root's, it asks for set-id bits to be cleared by the same request, which is done then, for
+ * strangers too, while the file is open for writing.
+ */
+static bool stranger_clears_set_id_bits(const struct conditions *conditions,
+					const struct difference *difference)
+{
+	return conditions->passthrough && stranger_changes_no_owner(conditions, difference);
+}
+
+/* Where it was a user's, no request says that a user has CAP_FSETID. */
+static bool set_id_bits_by_passthrough(const struct conditions *conditions,
+				       const struct difference *difference)
+{
+	const struct view *views = difference->views;
+	const struct operation *op = &difference->op;
+
+	return conditions->passthrough && (op->kind == OP_WRITE || op->kind == OP_PWRITE) &&
+	       identity_is_odd_in(&identities[op->user], CAP_FSETID) &&
+	       difference->moment == IN_AFTER && difference->member == M_MODE &&
 	       ((views[NATIVE].mode ^ views[MOUNTED].mode) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0 &&
 	       (views[NATIVE].mode & views[MOUNTED].mode) == views[MOUNTED].mode;
 }
@@ -343,14 +383,29 @@ static struct {
 	  .reason = "the host goes by what is in its page cache there, and that depends on what "
 		    "the client has read",
 	  .matches = data_in_unwritten },
+	{ .name = "chown(-1, -1) of a set-id file by a stranger, with passthrough",
+	  .reason = "the kernel sends the same request before it writes by itself, so the bits may "
+		    "have to go",
+	  .matches = stranger_clears_set_id_bits,
+	  .parting = true },
 	{ .name = "chown(-1, -1) of a set-id file by a stranger",
 	  .reason = "the kernel sends the same request before a write that clears set-id bits, so "
 		    "it cannot be refused",
 	  .matches = stranger_changes_no_owner },
+	{ .name = "chown(-1, -1) of a file with set-id bits and a capability by a stranger",
+	  .reason = "the kernel asks for the removal of the capability as it does before a write, "
+		    "so that it cannot be refused to who may write",
+	  .matches = stranger_takes_capability,
+	  .parting = true },
 	{ .name = "set-id bits and a file capability when one with CAP_FSETID writes",
 	  .reason = "to clear the capability the kernel sends the same request as for chown(-1, "
 		    "-1), which clears the bits",
 	  .matches = set_id_bits_with_capability,
+	  .parting = true },
+	{ .name = "set-id bits when a user with CAP_FSETID writes by passthrough",
+	  .reason = "the kernel writes as whom the file was registered for, and no request says "
+		    "that a user has the capability",
+	  .matches = set_id_bits_by_passthrough,
 	  .parting = true },
 	{ .name = "chown(-1, -1) by an unusual capability",
 	  .reason = "a FUSE request carries no capabilities, so the server does not know that the "

@@ -122,5 +122,9 @@ stream_must_end_cleanly()
 		complain "the socket was left: $address"
 		return 1
 	fi
-	nothing_must_be_left_below "$scratch"
+	if ! within 50 no_process_names "$scratch"; then
+		complain "processes are left:"
+		processes_naming "$scratch" | xargs ps -fp >&2
+		return 1
+	fi
 }

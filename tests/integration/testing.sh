@@ -37,6 +37,19 @@ expect_failure()
 	fi
 }
 
+# Servers that start from now on are offered io_uring, until the test ends. The kernel's switch is all mounts': it is held
+# in its position, as the unit tests hold it (ringswitch.h).
+with_ring()
+{
+	ring=/sys/module/fuse/parameters/enable_uring
+	[[ -w $ring ]] || skip "this kernel has no FUSE over io_uring"
+	exec {ring_fd}<>"$ring"
+	flock "$ring_fd"
+	ring_before=$(<"$ring")
+	trap 'status=$?; set +e; trap - ERR; echo "$ring_before" >"$ring"; scratch_remove; exit "$status"' EXIT
+	echo Y >"$ring"
+}
+
 run_one_test()
 {
 	set -eEu

@@ -20,7 +20,8 @@
 
 #include "numbered.h"
 
-/* At most so many bytes an inode; and so many after all were forgotten, whatever their number was.
+/*
+ * At most so many bytes an inode; and so many after all were forgotten, whatever their number was.
  */
 enum { BYTES_AN_INODE = 200, BYTES_LEFT = 65536 };
 

@@ -11,9 +11,9 @@ set -u
 . "$FSBACKEND_TESTS/testing.sh"
 
 readonly descriptors=1024 budget=256
-few=2000 many=20000 visits=10000
-[[ -z ${FSB_LONG:-} ]] || few=10000 many=1000000 visits=100000
-readonly few many visits tick_ns=$((1000000000 / $(getconf CLK_TCK)))
+few=2000 many=20000 visits=10000 rounds=1
+[[ -z ${FSB_LONG:-} ]] || few=10000 many=1000000 visits=100000 rounds=5
+readonly few many visits rounds tick_ns=$((1000000000 / $(getconf CLK_TCK)))
 
 # The inodes are few in number by default, and the tree is to be on a file system of a known kind.
 make_host()
@@ -25,7 +25,8 @@ make_host()
 
 start()
 {
-	FSBACKEND_WRAPPER="prlimit --nofile=$descriptors:$descriptors" server_start "$@"
+	# Without spinning, which is processor time too, but none that a tree costs.
+	FSBACKEND_WRAPPER="prlimit --nofile=$descriptors:$descriptors" server_start --spin=0
 	stat "$MNT" >/dev/null
 	fds_at_start=$(count_fds)
 	memory_at_start=$(memory)
@@ -79,17 +80,20 @@ walk()
 	find "$1" -size +1000k
 }
 
-# Sets walked, visited and removed to nanoseconds an entry.
+# Sets walked, visited and removed to what that cost an entry, and bytes to what an inode takes.
 use_tree()
 {
-	local count=$1 tree=$MNT/$2 taken
+	local count=$1 tree=$MNT/$2 times=$visits taken
 
 	cost taken walk "$tree"
 	walked=$((taken / count))
 	fds_must_be_at_most $budget
 	bytes=$((($(memory) - memory_at_start) / count))
-	cost taken "$FSBACKEND_SCALE_TOOLS/wander" "$tree" "$count" "$visits"
-	visited=$((taken / visits))
+	# What the walk has told the client is not believed any more, and no file is visited twice.
+	sleep 1.1
+	[[ $count -ge $visits ]] || times=$count
+	cost taken "$FSBACKEND_SCALE_TOOLS/wander" "$tree" "$count" "$times"
+	visited=$((taken / times))
 	fds_must_be_at_most $budget
 	# What holds them open counts the server's descriptors meanwhile.
 	export -f count_fds fds_must_be_at_most fail
@@ -106,32 +110,43 @@ must_cost_the_same()
 	local what=$1 at_few=$2 at_many=$3
 
 	echo "$what: $at_few ns an entry of $few, $at_many of $many"
-	[[ -z ${FSB_LONG:-} || $((at_many * 10)) -le $((at_few * 13)) ]] || fail "$what grows with the tree"
+	[[ -z ${FSB_LONG:-} || $((at_many * 10)) -le $((at_few * 13)) ]] || dearer+=("$what")
+}
+
+# use_tree_anew COUNT NAME: with a server of its own, so that nothing is known.
+use_tree_anew()
+{
+	mkdir "$HOST/$2"
+	"$FSBACKEND_SCALE_TOOLS/plant" "$HOST/$2" "$1"
+	start
+	use_tree "$1" "$2"
+	server_must_end_cleanly
+}
+
+median()
+{
+	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
 }
 
 test_many_files_need_few_descriptors_little_memory_and_no_more_time_each()
 {
-	local walked visited removed bytes few_walked few_visited few_removed
+	local walked visited removed bytes round dearer=() few_walked=() few_visited=() few_removed=()
 
 	make_host
-	mkdir "$HOST/few" "$HOST/many"
-	"$FSBACKEND_SCALE_TOOLS/plant" "$HOST/few" "$few"
-	"$FSBACKEND_SCALE_TOOLS/plant" "$HOST/many" "$many"
-	start
-	use_tree "$few" few
-	few_walked=$walked few_visited=$visited few_removed=$removed
-	server_must_end_cleanly
-
-	start
-	use_tree "$many" many
-	echo "$bytes bytes an inode" >&3
+	# A small tree is soon used: what else the machine does shows more.
+	for ((round = 0; round < rounds; round++)); do
+		use_tree_anew "$few" few
+		few_walked+=("$walked") few_visited+=("$visited") few_removed+=("$removed")
+	done
+	use_tree_anew "$many" many
 	{
-		must_cost_the_same "find" "$few_walked" "$walked"
-		must_cost_the_same "stat and open" "$few_visited" "$visited"
-		must_cost_the_same "rm" "$few_removed" "$removed"
+		echo "$bytes bytes an inode"
+		must_cost_the_same "find" "$(median "${few_walked[@]}")" "$walked"
+		must_cost_the_same "stat and open" "$(median "${few_visited[@]}")" "$visited"
+		must_cost_the_same "rm" "$(median "${few_removed[@]}")" "$removed"
 	} >&3
+	[[ ${#dearer[@]} == 0 ]] || fail "dearer in the large tree: ${dearer[*]}"
 	[[ $many -lt 100000 || $bytes -le 200 ]] || fail "$bytes bytes an inode"
-	server_must_end_cleanly
 }
 
 test_what_the_client_forgets_leaves_neither_descriptors_nor_tables()

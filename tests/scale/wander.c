@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * wander DIRECTORY COUNT TIMES:          stat, open, fstat and close TIMES files, picked at random,
- * of the COUNT that plant made wander DIRECTORY COUNT TIMES COMMAND...:  open TIMES files, hold
- * them while COMMAND runs, and end with its status
+ * wander DIRECTORY COUNT TIMES
+ *
+ *	Stat, open, fstat and close TIMES files of the COUNT that plant made, criss-cross.
+ *
+ * wander DIRECTORY COUNT TIMES COMMAND...
+ *
+ *	Open TIMES files, hold them while COMMAND runs, and end with its status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,10 +56,16 @@ static int run(char **command)
 									       : 1;
 }
 
+/*
+ * None twice before all were visited, and no two neighbours: a large prime is coprime to any count.
+ */
+static unsigned long pick(unsigned long i, unsigned long count)
+{
+	return i * 2147483647 % count;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t random = 88172645463325252u;
-
 	if (argc < 4) {
 		fprintf(stderr, "usage: %s DIRECTORY COUNT TIMES [COMMAND...]\n", argv[0]);
 		return 2;
@@ -64,7 +74,7 @@ int main(int argc, char **argv)
 	int dir = open(argv[1], O_RDONLY | O_DIRECTORY);
 	int err = dir < 0 ? -errno : 0;
 	for (unsigned long i = 0; i < times && !err; i++)
-		err = (argc > 4 ? hold : visit)(dir, next_random(&random) % count);
+		err = (argc > 4 ? hold : visit)(dir, pick(i, count));
 	if (!err)
 		return argc > 4 ? run(argv + 4) : 0;
 	fprintf(stderr, "%s: %s: %s\n", argv[0], argv[1], strerror(-err));

@@ -144,9 +144,11 @@ size_t frame_of_request(struct peer *peer, uint32_t opcode, uint64_t nodeid, con
 		.uid = peer->caller,
 		.gid = peer->group,
 		.pid = 1,
+		.total_extlen = peer->extensions / 8,
 	};
 	struct wire_header header = header_of(peer, WIRE_REQUEST, in.len);
 
+	peer->extensions = 0;
 	header.groups = peer->groups;
 	memset(frame, 0, header.length);
 	memcpy(frame, &header, sizeof(header));
@@ -274,4 +276,38 @@ uint64_t peer_open(struct peer *peer, uint64_t nodeid, uint32_t flags)
 
 	cr_assert_eq(peer_call(peer, FUSE_OPEN, nodeid, &open_in, sizeof(open_in), &answer), 0);
 	return ((const struct fuse_open_out *)answer)->fh;
+}
+
+int peer_create_with_group(uid_t caller, const char *in_directory, gid_t gid, uint32_t mode)
+{
+	struct {
+		struct fuse_create_in create;
+		char name[8];
+		struct fuse_ext_header extension;
+		struct fuse_supp_groups groups;
+		uint32_t group;
+	} arguments = {
+		.create = { .flags = O_CREAT | O_EXCL | O_WRONLY, .mode = S_IFREG | mode },
+		.name = "created",
+		.extension = { .size = sizeof(arguments.extension) + 8, .type = FUSE_EXT_GROUPS },
+		.groups = { .nr_groups = 1 },
+		.group = gid,
+	};
+	struct fuse_init_in init = {
+		.major = 7,
+		.minor = 38,
+		.flags = FUSE_INIT_EXT,
+		.flags2 = (uint32_t)(FUSE_CREATE_SUPP_GROUP >> 32),
+	};
+	struct peer peer = peer_dial();
+	struct wire_hello hello = hello_of(0);
+
+	cr_assert_eq(peer_greet(&peer, &hello), 0);
+	cr_assert_eq(peer_call(&peer, FUSE_INIT, 0, &init, sizeof(init), NULL), 0);
+	uint64_t directory = peer_lookup(&peer, peer_directory(&peer), in_directory);
+	peer.caller = peer.group = caller;
+	peer.extensions = arguments.extension.size;
+	int result = peer_call(&peer, FUSE_CREATE, directory, &arguments, sizeof(arguments), NULL);
+	peer_close(&peer);
+	return result;
 }

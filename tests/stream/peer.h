@@ -75,6 +75,7 @@ struct wire_welcome {
  * @received: numbered frames that came, which is what goes into @ack; a peer that lies changes it
  * @caller, @group: who asks
  * @groups:   the number of the set that goes with requests, 0 for unknown groups
+ * @extensions: bytes of extensions at the end of the next request's arguments
  */
 struct peer {
 	int fd;
@@ -83,6 +84,7 @@ struct peer {
 	uid_t caller;
 	gid_t group;
 	uint32_t groups;
+	uint16_t extensions;
 	struct wire_welcome welcome;
 };
 
@@ -152,5 +154,11 @@ uint64_t peer_directory(struct peer *peer);
 
 /** Open a file. Return: its handle. */
 uint64_t peer_open(struct peer *peer, uint64_t nodeid, uint32_t flags);
+
+/**
+ * Come as another client, and create "created" in a directory of the test for a caller whose own group has the same number, whose
+ * supplementary groups are unknown but for one, which the message itself carries, as kernels do it. Return: the answer's error.
+ */
+int peer_create_with_group(uid_t caller, const char *in_directory, gid_t gid, uint32_t mode);
 
 #endif

@@ -24,8 +24,10 @@ static ucontext_t scheduler;
 static const struct exploration *exploring;
 static struct thread *running;
 
-/* The present run: which thread took which step; and of its beginning, which others were not tried
- * yet there. */
+/*
+ * The present run: which thread took which step; and of its beginning, which others were not tried
+ * yet there.
+ */
 static struct {
 	unsigned int chosen[MOST_STEPS];
 	unsigned int untried[MOST_STEPS]; /* bits */
@@ -239,8 +241,10 @@ static void run_schedule(struct explored *explored)
 	explored->ends++;
 }
 
-/* The next schedule: another thread at the last step that has one left. Return: whether there is
- * one. */
+/*
+ * The next schedule: another thread at the last step that has one left. Return: whether there is
+ * one.
+ */
 static bool replan(void)
 {
 	while (schedule.planned > 0 && schedule.untried[schedule.planned - 1] == 0)

@@ -38,8 +38,10 @@ struct explored {
 /** Run all of them. A failed check ends the test, and says by what steps it came to that. */
 struct explored explore(const struct exploration *exploration);
 
-/** In a thread: any of the others may go on first. Outside of threads it is nothing. @what: a word
- * for the report. */
+/**
+ * In a thread: any of the others may go on first. Outside of threads it is nothing. @what: a word
+ * for the report.
+ */
 void explorer_step(const char *what);
 /** A step that can be taken only while @taken is false, which it makes true. */
 void explorer_lock(bool *taken);

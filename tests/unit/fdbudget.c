@@ -338,6 +338,95 @@ Test(fdbudget, what_the_host_removes_is_stale_without_its_descriptor_unless_it_i
 	fixture_end(&f);
 }
 
+/* ---- Removals that are faster than what the client forgets ---- */
+
+enum { REMOVED_LIMIT = 200, TOO_MANY = 400 };
+
+struct removals {
+	struct fixture f;
+	uint64_t directory;
+	uint64_t removed[TOO_MANY];
+	atomic_uint count;
+	atomic_bool over;
+};
+
+/* Look up and remove, without a FORGET. Return: 0, or what the lookup says. */
+static int remove_next(struct removals *r)
+{
+	unsigned int number = atomic_load(&r->count);
+	char name[16];
+	int err = lookup_number(&r->f, r->directory, number, &r->removed[number]);
+
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%u", number);
+	must_be(r->f.fs->ops->unlink(r->f.fs, &r->f.ctx, r->directory, name), 0);
+	atomic_store(&r->count, number + 1);
+	return 0;
+}
+
+static void removals_start(struct removals *r)
+{
+	in_memory();
+	fixture_make(&r->f);
+	make_files(&r->f, TOO_MANY);
+	limit_descriptors(REMOVED_LIMIT);
+	fixture_start(&r->f);
+	must_be(lookup(&r->f, FSB_ROOT_NODEID, "0", &r->directory), 0);
+}
+
+static void removals_end(struct removals *r)
+{
+	limit_descriptors(1024);
+	fixture_end(&r->f);
+}
+
+/* A tenth of a second behind. */
+static void *forget_late(void *arg)
+{
+	struct removals *r = arg;
+	unsigned int forgotten = 0;
+
+	while (!atomic_load(&r->over)) {
+		usleep(100000);
+		for (; forgotten < atomic_load(&r->count); forgotten++)
+			r->f.fs->ops->forget(r->f.fs, r->removed[forgotten], 1);
+	}
+	return NULL;
+}
+
+Test(fdbudget, removals_wait_for_what_the_client_is_about_to_forget)
+{
+	struct removals r = { 0 };
+	pthread_t forgetting;
+
+	removals_start(&r);
+	must_be(pthread_create(&forgetting, NULL, forget_late, &r), 0);
+	while (atomic_load(&r.count) < TOO_MANY)
+		must_be(remove_next(&r), 0);
+	atomic_store(&r.over, true);
+	must_be(pthread_join(forgetting, NULL), 0);
+	removals_end(&r);
+}
+
+Test(fdbudget, removals_do_not_wait_for_ever)
+{
+	struct removals r = { 0 };
+	int err = 0;
+
+	removals_start(&r);
+	while (!err && atomic_load(&r.count) < TOO_MANY)
+		err = remove_next(&r);
+	cr_expect_eq(err, -ENFILE, "%d", err);
+	/* Every one of them is still there. */
+	for (unsigned int i = 0; i < r.count; i++)
+		cr_expect_eq(size_of(&r.f, r.removed[i]), 0);
+	for (unsigned int i = 0; i < r.count; i++)
+		r.f.fs->ops->forget(r.f.fs, r.removed[i], 1);
+	must_be(remove_next(&r), 0);
+	removals_end(&r);
+}
+
 /* ---- Budgets ---- */
 
 /* Calls in flight need what they need: here the root, the directory and the file. */

@@ -169,7 +169,7 @@ void model_access(const volatile void *object)
 {
 	explorer_expect(!is_freed(object));
 	if (object == &pt.inodes.fds || object == &pt.inodes.cached ||
-	    (locks_of[explorer_thread()] && !is_users(object)))
+	    object == &pt.inodes.nameless || (locks_of[explorer_thread()] && !is_users(object)))
 		return;
 	explorer_step("access");
 	explorer_expect(!is_freed(object));
@@ -185,8 +185,10 @@ static unsigned int number_of(const pthread_mutex_t *lock)
 	return number;
 }
 
-/* A shard that none of the files is in never holds anything: that its lock is taken changes nothing
- * for anybody. */
+/*
+ * A shard that none of the files is in never holds anything: that its lock is taken changes nothing
+ * for anybody.
+ */
 void model_lock(pthread_mutex_t *lock)
 {
 	unsigned int number = number_of(lock);
@@ -225,8 +227,10 @@ static int host_open(int file)
 	return fd;
 }
 
-/* The lowest number is given out again at once, as on any Unix: who has a stale one meets another
- * file. */
+/*
+ * The lowest number is given out again at once, as on any Unix: who has a stale one meets another
+ * file.
+ */
 int model_close(int fd)
 {
 	explorer_step("close");
@@ -273,6 +277,12 @@ int model_statx(int fd, struct statx *stx)
 	explorer_expect(fd >= 0 && host.opened[fd] != NONE);
 	stx->stx_nlink = host.files[host.opened[fd]].names;
 	return 0;
+}
+
+void model_sleep(const struct timespec *span)
+{
+	(void)span;
+	explorer_step("nanosleep");
 }
 
 /* ---- What the table calls of the passthrough ---- */
@@ -390,8 +400,10 @@ static void must_be_open_on(int fd, int file)
 	explorer_expect(host.opened[fd] == file);
 }
 
-/* Somebody's count may go meanwhile, as that of a FORGET that crosses; then the inode may not be
- * known any more. */
+/*
+ * Somebody's count may go meanwhile, as that of a FORGET that crosses; then the inode may not be
+ * known any more.
+ */
 static void use(int file)
 {
 	struct inode *inode;
@@ -554,6 +566,7 @@ static void nothing_is_left(void)
 	explorer_expect(usage().inode_fds == 1 &&
 			host.open == 0); /* the root's is not one of this host's */
 	explorer_expect(atomic_load(&pt.inodes.cached) == 0);
+	explorer_expect(atomic_load(&pt.inodes.nameless) == 0);
 	explorer_expect(poison_is_whole());
 	for (unsigned int i = 0; i < INODE_SHARDS; i++)
 		fdcache_clear(&pt.inodes.shards[i].cache);

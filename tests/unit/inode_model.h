@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int model_close(int fd);
 int model_open_by_handle(const struct file_handle *handle);
 int model_unlink(int dirfd, const char *name, int flags);
 int model_statx(int fd, struct statx *stx);
+void model_sleep(const struct timespec *span);
 void *model_allocate(void *old, size_t size);
 void model_free(void *memory);
 void model_lock(pthread_mutex_t *lock);
@@ -56,6 +58,7 @@ void model_access(const volatile void *object);
 #define close(fd) model_close(fd)
 #define open_by_handle_at(mount, handle, flags) model_open_by_handle(handle)
 #define unlinkat(dirfd, name, flags) model_unlink(dirfd, name, flags)
+#define nanosleep(span, rest) model_sleep(span)
 #define statx(fd, name, flags, mask, stx) model_statx(fd, stx)
 
 #endif

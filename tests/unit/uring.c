@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -410,6 +411,13 @@ Test(uring, a_long_directory_is_listed_whole)
 	finish_ring(&s);
 }
 
+static void sleep_ms(long ms)
+{
+	struct timespec span = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&span, NULL);
+}
+
 /* ---- Many at once ---- */
 
 struct work {
@@ -484,6 +492,89 @@ Test(uring, eight_threads_at_once_on_the_device_with_spinning)
 	finish(&s);
 }
 
+/* ---- Fairness ---- */
+
+enum { CLIENTS = 8, FAIR_MS = 3000 };
+
+struct client {
+	pthread_t thread;
+	const struct session *session;
+	atomic_bool *stop;
+	unsigned long requests;
+	int number;
+};
+
+/* Half of them ask, half of them change something. */
+static void *ask_until_stopped(void *opaque)
+{
+	struct client *client = opaque;
+	char name[32], value[8];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "client%d", client->number);
+	int fd = open(at(client->session->mnt, name), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+	while (fd >= 0 && !atomic_load_explicit(client->stop, memory_order_relaxed)) {
+		int err = client->number % 2 ? fchmod(fd, 0600 + (client->requests & 7))
+					     : fstat(fd, &st);
+		if (err || fgetxattr(fd, "user.none", value, sizeof(value)) >= 0)
+			break;
+		client->requests++;
+	}
+	close(fd);
+	return NULL;
+}
+
+/* Among those who ask for the same. */
+static void expect_fair(const struct client *clients, int first)
+{
+	unsigned long sum = 0, least = ULONG_MAX;
+
+	for (int i = first; i < CLIENTS; i += 2) {
+		sum += clients[i].requests;
+		if (clients[i].requests < least)
+			least = clients[i].requests;
+	}
+	unsigned long mean = sum / (CLIENTS / 2);
+	cr_log_info("slowest %lu, mean %lu", least, mean);
+	cr_expect_gt(mean, 10);
+	/* A quiet machine gives each at least half; a starved one would have next to nothing. */
+	cr_expect_geq(least * 10, mean, "slowest %lu, mean %lu", least, mean);
+}
+
+static void expect_fairness(const struct setup *setup)
+{
+	struct client clients[CLIENTS];
+	atomic_bool stop = false;
+	struct session s;
+
+	cr_assert_eq(start(&s, setup), 0);
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = (struct client){ .session = &s, .stop = &stop, .number = i };
+		cr_assert_eq(
+			pthread_create(&clients[i].thread, NULL, ask_until_stopped, &clients[i]),
+			0);
+	}
+	sleep_ms(FAIR_MS);
+	atomic_store(&stop, true);
+	for (int i = 0; i < CLIENTS; i++)
+		pthread_join(clients[i].thread, NULL);
+	expect_fair(clients, 0);
+	expect_fair(clients, 1);
+	cr_expect_gt(s.by_ring + s.by_device, clients[0].requests * 2);
+	finish(&s);
+}
+
+Test(uring, of_eight_busy_clients_none_starves)
+{
+	ring_switch(true);
+	expect_fairness(&(struct setup){ .io = FSB_IO_URING, .spin_us = 50 });
+}
+
+Test(uring, of_eight_busy_clients_none_starves_on_the_device)
+{
+	expect_fairness(&(struct setup){ .io = FSB_IO_CLASSIC, .spin_us = 50 });
+}
+
 /* ---- Deferred requests ---- */
 
 static int set_lock(int fd, short type, bool wait)
@@ -515,13 +606,6 @@ static void *wait_for_lock(void *opaque)
 		atomic_fetch_add(&have_had_it, 1);
 	close(fd);
 	return NULL;
-}
-
-static void sleep_ms(long ms)
-{
-	struct timespec span = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&span, NULL);
 }
 
 /* More than a queue has entries: neither they nor what comes meanwhile may get stuck. */

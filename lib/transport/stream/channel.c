@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Connections and the channels that they carry. A connection is found by its id, so that an event of
- * one that is gone meanwhile leads nowhere; its descriptors are closed with the last reference, so
- * that nobody reads what became another's.
+ * Connections and the channels that they carry. A connection is found by its id, so that an event
+ * of one that is gone meanwhile leads nowhere; its descriptors are closed with the last reference,
+ * so that nobody reads what became another's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,9 +21,8 @@ enum { LEAST_PLACES = 64, MOST_PLACES = 1 << 20 };
 static int grow(struct fsb_stream_serve *serve)
 {
 	uint32_t count = serve->nplaces ? serve->nplaces * 2 : LEAST_PLACES;
-	struct place *places = count <= MOST_PLACES
-				       ? realloc(serve->places, count * sizeof(*places))
-				       : NULL;
+	struct place *places =
+		count <= MOST_PLACES ? realloc(serve->places, count * sizeof(*places)) : NULL;
 
 	if (!places)
 		return -ENOMEM;
@@ -46,6 +45,7 @@ static int enter(struct fsb_stream_serve *serve, struct connection *connection)
 	/* Neither 0 nor ID_LISTENER: see the keeper. */
 	place->generation = place->generation % INT32_MAX + 1;
 	connection->id = (uint64_t)place->generation << 32 | index;
+	connection->number = ++serve->accepted;
 	serve->nconnections++;
 	return 0;
 }
@@ -66,20 +66,58 @@ struct connection *connection_get(struct fsb_stream_serve *serve, uint64_t id)
 
 /* ---- Life ---- */
 
-int connection_new(struct fsb_stream_serve *serve, int in, int out)
+static void close_all(int in, int out, const struct fsb_stream_hello *hello)
+{
+	close(in);
+	if (out != in)
+		close(out);
+	if (hello && hello->companion >= 0)
+		close(hello->companion);
+}
+
+static struct connection *allocate(struct fsb_stream_serve *serve, int in,
+				   const struct fsb_stream_hello *hello)
 {
 	struct connection *connection = aligned_alloc(64, (sizeof(*connection) + 63) / 64 * 64);
 
-	if (!connection) {
-		close(in);
-		if (out != in)
-			close(out);
-		return -ENOMEM;
-	}
+	if (!connection)
+		return NULL;
 	memset(connection, 0, offsetof(struct connection, link));
 	connection->serve = serve;
+	connection->companion = hello ? hello->companion : -1;
 	atomic_init(&connection->refs, 1);
 	peer_find(in, &connection->peer);
+	return connection;
+}
+
+/* Open it to the keeper. */
+static int introduce(struct connection *connection, const struct fsb_stream_hello *hello)
+{
+	struct fsb_stream_serve *serve = connection->serve;
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = connection->id };
+
+	if (hello) {
+		link_put_back(&connection->link, hello->bytes, sizeof(hello->bytes));
+		atomic_store(&connection->greeted, true);
+	}
+	if (epoll_ctl(serve->gate, EPOLL_CTL_ADD, connection->link.in, &event) < 0)
+		return errno == EPERM ? -EINVAL : -errno;
+	if (hello) {
+		atomic_store(&serve->greeted, true);
+		keeper_call(serve);
+	}
+	return 0;
+}
+
+int connection_new(struct fsb_stream_serve *serve, int in, int out,
+		   const struct fsb_stream_hello *hello)
+{
+	struct connection *connection = allocate(serve, in, hello);
+
+	if (!connection) {
+		close_all(in, out, hello);
+		return -ENOMEM;
+	}
 	int err = link_init(&connection->link, in, out);
 	pthread_mutex_lock(&serve->lock);
 	if (!err && serve->closed)
@@ -87,16 +125,13 @@ int connection_new(struct fsb_stream_serve *serve, int in, int out)
 	if (!err)
 		err = enter(serve, connection);
 	pthread_mutex_unlock(&serve->lock);
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = connection->id };
-	if (!err && epoll_ctl(serve->gate, EPOLL_CTL_ADD, in, &event) < 0) {
-		err = errno == EPERM ? -EINVAL : -errno;
-		connection_lost(connection, err, NULL);
+	if (err) {
+		connection_put(connection);
 		return err;
 	}
-	if (err) {
-		link_clear(&connection->link);
-		free(connection);
-	}
+	err = introduce(connection, hello);
+	if (err)
+		connection_lost(connection, err, NULL);
 	return err;
 }
 
@@ -108,6 +143,8 @@ static void connection_free(struct connection *connection)
 	}
 	memory_give(&connection->serve->memory, connection->large);
 	link_clear(&connection->link);
+	if (connection->companion >= 0)
+		close(connection->companion);
 	if (connection->session)
 		session_put(connection->session);
 	free(connection);

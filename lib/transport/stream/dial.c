@@ -21,7 +21,8 @@ const char *dial_describe(int err)
 	case -EPROTO:
 		return "the server does not speak the stream protocol, or breaks it";
 	case -EPROTONOSUPPORT:
-		return "the server speaks another version of the protocol, or has another byte order";
+		return "the server speaks another version of the protocol, or has another byte "
+		       "order";
 	case -ESTALE:
 		return "the server does not know the session any more";
 	case -ETIMEDOUT:
@@ -29,6 +30,11 @@ const char *dial_describe(int err)
 	default:
 		return strerror(-err);
 	}
+}
+
+static void nothing(struct outgoing *out)
+{
+	(void)out;
 }
 
 /* Wait for the connection. Return: 0; -ETIMEDOUT; -ECANCELED when the session ends. */
@@ -113,11 +119,19 @@ static int read_welcome(struct lane *lane, struct frame_welcome *welcome, uint64
 	return err ? err : frame_check_welcome(welcome);
 }
 
-/* The first one decides what holds for all. */
+/*
+ * The first one decides what holds for all. With a further session there are threads already, and a
+ * kernel that was told how long messages may be.
+ */
 static int settle_first(struct fsb_stream_forward *forward, const struct frame_welcome *welcome)
 {
+	if (forward->started && (welcome->max_message < forward->max_message ||
+				 welcome->channels < forward->nlanes))
+		return -EPROTO;
 	forward->welcome = *welcome;
 	forward->resumable = forward->config.reconnect && (welcome->features & FEATURE_RESUME);
+	if (forward->started)
+		return 0;
 	forward->max_message = forward->config.max_write + 4096;
 	if (welcome->max_message < forward->max_message)
 		forward->max_message = welcome->max_message;
@@ -188,4 +202,108 @@ int lane_dial(struct lane *lane)
 	lane->heard = true;
 	lane->asked = false;
 	return 0;
+}
+
+/* ---- A new session ---- */
+
+static int send_init(struct lane *lane, uint64_t deadline)
+{
+	struct fsb_stream_forward *forward = lane->forward;
+	struct frame_header header = frame_make(FRAME_REQUEST, forward->init_length);
+	uint8_t frame[sizeof(header) + INIT_MOST] = { 0 };
+	struct outgoing out = { .iov = { { frame, header.length } }, .niov = 1, .done = nothing };
+
+	memcpy(frame, &header, sizeof(header));
+	memcpy(frame + sizeof(header), forward->init, forward->init_length);
+	lane->log.sent++;
+	link_queue(&lane->link, &out);
+	int err;
+	while ((err = link_flush(&lane->link)) == -EAGAIN) {
+		err = wait_for(lane, true, deadline);
+		if (err)
+			break;
+	}
+	if (err)
+		link_drop(&lane->link);
+	return err;
+}
+
+/* Nothing else can come before INIT is answered, but signs of life. */
+static int read_init_part(struct lane *lane)
+{
+	if (!lane->has_header) {
+		int err = link_header(&lane->link, &lane->header);
+		if (!err)
+			err = frame_check(&lane->header, false, lane->forward->max_message);
+		if (err)
+			return err;
+		lane->has_header = true;
+		lane->filled = 0;
+	}
+	int err = link_body(&lane->link, lane->answer,
+			    lane->header.length - sizeof(lane->header), &lane->filled);
+	if (!err)
+		lane->has_header = false;
+	return err;
+}
+
+static int read_init_answer(struct lane *lane, uint64_t deadline)
+{
+	do {
+		int err;
+		while ((err = read_init_part(lane)) == -EAGAIN) {
+			err = wait_for(lane, false, deadline);
+			if (err)
+				return err;
+		}
+		if (err)
+			return err;
+	} while (lane->header.type == FRAME_PING || lane->header.type == FRAME_ACK);
+	lane->received++;
+	return lane->header.type == FRAME_REPLY ? 0 : -EPROTO;
+}
+
+/* The kernel cannot be told of anything new: all has to be as it was. */
+static int check_agreement(struct lane *lane)
+{
+	struct fsb_stream_forward *forward = lane->forward;
+	struct fuse_out_header header;
+	struct fuse_init_out out;
+
+	memcpy(&header, lane->answer, sizeof(header));
+	if (header.error || header.len < sizeof(header) + sizeof(out) ||
+	    frame_check_message(header.len, lane->header.length - sizeof(lane->header),
+				sizeof(header)))
+		return -EPROTO;
+	init_agree(lane->answer, header.len, forward->max_message - 4096);
+	memcpy(&out, lane->answer + sizeof(header), sizeof(out));
+	if (out.minor != forward->agreed.minor || out.flags != forward->agreed.flags ||
+	    out.flags2 != forward->agreed.flags2 || out.max_write < forward->agreed.max_write)
+		return -EPROTO;
+	return 0;
+}
+
+int lane_renew(struct lane *lane)
+{
+	struct fsb_stream_forward *forward = lane->forward;
+	uint64_t deadline = now_ns() + (uint64_t)forward->config.hello_s * 1000 * ms;
+
+	memset(forward->welcome.token, 0, TOKEN_SIZE);
+	int err = lane_dial(lane);
+	if (err)
+		return err;
+	err = send_init(lane, deadline);
+	if (!err)
+		err = read_init_answer(lane, deadline);
+	if (!err)
+		err = check_agreement(lane);
+	/* INIT was not kept. */
+	if (!err && forward->resumable && lane->header.ack != lane->log.sent)
+		err = -EPROTO;
+	lane->log.acked = lane->log.sent;
+	if (err) {
+		link_clear(&lane->link);
+		lane->up = false;
+	}
+	return err;
 }

@@ -71,9 +71,10 @@ void forward_down(struct fsb_stream_forward *forward, int err)
 		return;
 	if (!atomic_load(&forward->ending))
 		log_write(&forward->config.log, FSB_LOG_ERROR,
-			  "stream: the connection to the server is lost: %s; until it is unmounted "
+			  "stream: the connection to the server is lost: %s; until it is %s "
 			  "the mount answers that it is not connected",
-			  err == -ESHUTDOWN ? "the server has ended" : dial_describe(err));
+			  err == -ESHUTDOWN ? "the server has ended" : dial_describe(err),
+			  forward->config.reconnect ? "back" : "unmounted");
 	raise_event(forward->alarm);
 }
 
@@ -221,7 +222,8 @@ int fsb_stream_forward_connect(const struct fsb_stream_forward_config *theirs,
 	}
 	if (config->reconnect && !forward->resumable)
 		log_write(&config->log, FSB_LOG_WARNING,
-			  "stream: the server does not keep sessions, so a lost connection is for good");
+			  "stream: the server does not keep sessions, so a lost connection is for "
+			  "good");
 	*out = forward;
 	return 0;
 }
@@ -229,6 +231,15 @@ int fsb_stream_forward_connect(const struct fsb_stream_forward_config *theirs,
 uint32_t fsb_stream_forward_advice(const struct fsb_stream_forward *forward)
 {
 	return forward->welcome.advice;
+}
+
+bool fsb_stream_forward_is_connected(const struct fsb_stream_forward *forward)
+{
+	bool up = true;
+
+	for (unsigned int i = 0; i < forward->nlanes; i++)
+		up = up && atomic_load(&forward->lanes[i].up);
+	return up;
 }
 
 /* ---- Serving the device ---- */

@@ -32,7 +32,8 @@
 
 enum {
 	MAX_LANES = 16,
-	/* Requests that are taken at once, and how much room there is for those before the last one. */
+	/* Requests that are taken at once, and how much room there is for those before the last
+	   one. */
 	BATCH = 16,
 	BATCH_ROOM = 64 * 1024,
 	/* The largest GROUPS frame: it may have to be put in front of a request. */
@@ -41,6 +42,8 @@ enum {
 	WINDOW = 16 * 1024 * 1024,
 	/* Notifications that wait for the device. */
 	NOTIFY_WINDOW = 16 * 1024 * 1024,
+	/* Of an INIT that can be said again. */
+	INIT_MOST = 256,
 };
 
 /**
@@ -53,10 +56,12 @@ enum {
  * @asked:      the server was asked whether it lives
  * @lost_ns:    since when there is no connection
  * @backoff_ms: until the next attempt
+ * @due_ns:     when a new session is tried
  * @requests:   memory for requests, as frames one behind the other; @used of it
  * @sending:    that is in the link's queue
  * @answer:     memory for a message from the server
- * @received, @told, @unacked_bytes: numbered frames that were taken; of them, those that the server was told of
+ * @received, @told, @unacked_bytes: numbered frames that were taken; of them, those that the server
+ * was told of
  * @log:        what may have to be sent again, where the server keeps sessions
  */
 struct lane {
@@ -67,14 +72,15 @@ struct lane {
 	int device;
 	int epoll;
 	struct patience patience;
-	bool up;
+	atomic_bool up;
 	bool watches;
 	bool wants_out;
 	bool heard;
 	bool asked;
-	bool failed; /* its unanswered requests were told that the connection is gone */
+	bool refuses; /* its unanswered requests were told that the connection is gone */
 	uint64_t heard_ns;
 	uint64_t lost_ns;
+	uint64_t due_ns;
 	unsigned int backoff_ms;
 
 	uint8_t *requests;
@@ -123,7 +129,9 @@ enum forward_state { FORWARD_NEW, FORWARD_READY, FORWARD_REFUSED };
  * @end:    becomes readable when the session has ended, or shall end
  * @quit:   becomes readable when lanes shall go
  * @alarm:  becomes readable when @down is set
- * @down:   the server is gone for good
+ * @down:   the session is gone: requests are refused
+ * @refusing: lanes that have noticed
+ * @init:   the kernel's INIT, which a new session gets once more; @agreed is the first one's answer
  * @token:  of the session
  * @welcome: what the server said first
  * @capacity: of a lane's @requests
@@ -138,12 +146,16 @@ struct fsb_stream_forward {
 	atomic_bool down;
 	atomic_bool ending;
 	atomic_bool quitting;
+	atomic_uint refusing;
 	bool resumable;
 	struct frame_welcome welcome;
 	uint32_t max_message;
 	struct memory_pool memory;
 	struct crowd crowd;
 	_Atomic uint64_t flags;
+	size_t init_length;
+	_Alignas(8) uint8_t init[INIT_MOST];
+	struct fuse_init_out agreed;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -163,7 +175,7 @@ struct fsb_stream_forward {
 /** The session is over: unmounted (-ENODEV), asked to end (-ECANCELED), or broken. */
 void forward_end(struct fsb_stream_forward *forward, int err);
 
-/** The server is gone for good, because of @err. */
+/** The session is gone, because of @err. */
 void forward_down(struct fsb_stream_forward *forward, int err);
 
 /** INIT was answered: 0, or the errno. */
@@ -182,12 +194,22 @@ void lane_leave(struct lane *lane);
 /** Dial, say hello, and carry on where the channel was. Return: 0 or a negative errno. */
 int lane_dial(struct lane *lane);
 
+/**
+ * Begin a new session in place of the one that is gone, while all lanes refuse: by the lane that
+ * calls.
+ *
+ * Return: 0; -EPROTO when the server now wants something else than the kernel was told; other
+ * negative errnos.
+ */
+int lane_renew(struct lane *lane);
+
 /** Words for why there is no connection. */
 const char *dial_describe(int err);
 
 /* ---- initialise.c ---- */
 
-/** Take what a stream cannot carry out of what the kernel offers in INIT, a message of @length bytes. */
+/** Take what a stream cannot carry out of what the kernel offers in INIT, a message of @length
+ * bytes. */
 void init_offer(void *message, size_t length);
 
 /**

@@ -43,7 +43,8 @@ enum frame_type {
  *
  * @length: of the whole frame, this header included; a multiple of FRAME_ALIGN
  * @type:   enum frame_type
- * @groups: REQUEST: the caller's set of groups, 0 for unknown; GROUPS: the set that is defined; else 0
+ * @groups: REQUEST: the caller's set of groups, 0 for unknown; GROUPS: the set that is defined;
+ * else 0
  * @ack:    how many numbered frames its sender has received so far on this channel
  */
 struct frame_header {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* The handshake, as the server sees it: who comes, on what terms, to which session and channel. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <linux/vm_sockets.h>
 
 #include "../../log.h"
+#include "../clock.h"
 #include "serve.h"
 
 /* ---- The peer ---- */
@@ -35,7 +38,9 @@ void peer_find(int fd, struct fsb_stream_peer *peer)
 	} address = { .any.sa_family = AF_UNSPEC };
 	socklen_t length = sizeof(address);
 
-	*peer = (struct fsb_stream_peer){ .size = sizeof(*peer), .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	*peer = (struct fsb_stream_peer){ .size = sizeof(*peer),
+					  .uid = (uid_t)-1,
+					  .gid = (gid_t)-1 };
 	if (getpeername(fd, &address.any, &length) < 0)
 		return;
 	if (address.any.sa_family == AF_UNIX) {
@@ -55,6 +60,15 @@ static bool is_same_peer(const struct fsb_stream_peer *a, const struct fsb_strea
 
 /* ---- Sessions ---- */
 
+/* The first half of a token is its name, the rest is the secret. */
+static uint64_t name_of(const uint8_t *token)
+{
+	uint64_t name;
+
+	memcpy(&name, token, sizeof(name));
+	return name;
+}
+
 static bool is_new(const struct frame_hello *hello)
 {
 	static const uint8_t none[TOKEN_SIZE];
@@ -62,7 +76,8 @@ static bool is_new(const struct frame_hello *hello)
 	return !memcmp(hello->token, none, TOKEN_SIZE);
 }
 
-/* Return: 0, with a reference to the session; -ESTALE when there is none; -EPERM when it is another's. */
+/* Return: 0, with a reference to the session; -ESTALE when there is none; -EPERM when it is
+ * another's. */
 static int join(struct connection *connection, const struct frame_hello *hello,
 		struct session **out)
 {
@@ -134,8 +149,7 @@ static int enter_epoll(struct connection *connection)
 
 	epoll_ctl(serve->gate, EPOLL_CTL_DEL, link->in, NULL);
 	if (epoll_ctl(serve->epoll, EPOLL_CTL_ADD, link->in, &none) < 0 ||
-	    (link->out != link->in &&
-	     epoll_ctl(serve->epoll, EPOLL_CTL_ADD, link->out, &none) < 0))
+	    (link->out != link->in && epoll_ctl(serve->epoll, EPOLL_CTL_ADD, link->out, &none) < 0))
 		return -errno;
 	return 0;
 }
@@ -200,11 +214,13 @@ static bool is_covered(struct fsb_stream_terms *terms)
 	return (!terms->nuids || terms->uids) && (!terms->ngids || terms->gids);
 }
 
-static int admit(struct connection *connection, struct fsb_stream_terms *terms)
+static int admit(struct connection *connection, const struct frame_hello *hello,
+		 struct fsb_stream_terms *terms)
 {
 	const struct fsb_stream_serve_config *config = &connection->serve->config;
 
 	*terms = (struct fsb_stream_terms){ .size = sizeof(*terms) };
+	connection->peer.session = name_of(hello->token);
 	int err = config->admit ? config->admit(config->opaque, &connection->peer, terms) : 0;
 	return !err && !is_covered(terms) ? -EINVAL : err;
 }
@@ -216,7 +232,7 @@ static int answer(struct connection *connection, const struct frame_hello *hello
 
 	int err = frame_check_hello(hello);
 	if (!err)
-		err = admit(connection, &terms);
+		err = admit(connection, hello, &terms);
 	if (!err)
 		err = find_session(connection, &terms, hello, &session);
 	if (err)
@@ -254,4 +270,53 @@ int hello_read(struct connection *connection)
 	if (err)
 		refuse(connection, err);
 	return err;
+}
+
+/* ---- Before it comes to a server ---- */
+
+static int wait_to_read(int fd, uint64_t deadline)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	uint64_t now = now_ns();
+
+	if (now >= deadline)
+		return -ETIMEDOUT;
+	if (poll(&readable, 1, (int)((deadline - now) / 1000000) + 1) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+static int read_all(int fd, uint8_t *to, size_t length, uint64_t deadline)
+{
+	for (size_t have = 0; have < length;) {
+		int err = wait_to_read(fd, deadline);
+		if (err)
+			return err;
+		ssize_t got = read(fd, to + have, length - have);
+		if (got == 0)
+			return -EPIPE;
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		have += got > 0 ? (size_t)got : 0;
+	}
+	return 0;
+}
+
+int fsb_stream_hello_read(int in, int timeout_ms, struct fsb_stream_hello *hello)
+{
+	struct frame_header header;
+	struct frame_hello body;
+
+	_Static_assert(sizeof(header) + sizeof(body) == FSB_STREAM_HELLO_SIZE, "HELLO's size");
+	hello->companion = -1;
+	int err = read_all(in, hello->bytes, sizeof(hello->bytes),
+			   now_ns() + (uint64_t)timeout_ms * 1000000);
+	if (err)
+		return err;
+	memcpy(&header, hello->bytes, sizeof(header));
+	memcpy(&body, hello->bytes + sizeof(header), sizeof(body));
+	hello->session = name_of(body.token);
+	if (frame_check(&header, true, MESSAGE_MOST) || header.type != FRAME_HELLO)
+		return -EPROTO;
+	return frame_check_hello(&body);
 }

@@ -8,13 +8,12 @@
 
 #include "forward.h"
 
-#define CANNOT_CARRY                                                                    \
+#define CANNOT_CARRY \
 	(FUSE_OVER_IO_URING | FUSE_PASSTHROUGH | FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX)
 
 void init_offer(void *message, size_t length)
 {
-	struct fuse_init_in *in =
-		(void *)((uint8_t *)message + sizeof(struct fuse_in_header));
+	struct fuse_init_in *in = (void *)((uint8_t *)message + sizeof(struct fuse_in_header));
 	size_t body = length - sizeof(struct fuse_in_header);
 
 	if (body >= offsetof(struct fuse_init_in, flags) + sizeof(in->flags))
@@ -25,8 +24,7 @@ void init_offer(void *message, size_t length)
 
 uint64_t init_agree(void *message, size_t length, uint32_t max_write)
 {
-	struct fuse_init_out *out =
-		(void *)((uint8_t *)message + sizeof(struct fuse_out_header));
+	struct fuse_init_out *out = (void *)((uint8_t *)message + sizeof(struct fuse_out_header));
 	uint32_t max_pages = max_write / (uint32_t)sysconf(_SC_PAGESIZE);
 
 	if (length < sizeof(struct fuse_out_header) + sizeof(*out))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../../log.h"
@@ -17,18 +18,21 @@ enum {
 	ANSWERS = 64,            /* that are taken before the device is looked at */
 	ACK_FRAMES = 32,
 	ACK_BYTES = 256 * 1024,
+	REFUSE_MS = 1000,
 	FIRST_BACKOFF_MS = 100,
 	LAST_BACKOFF_MS = 5000,
 };
 
 static const uint64_t second = 1000000000u;
 
-/* Linux sets it in the id of an INTERRUPT, which is otherwise that of the request that it is for. */
+/* Linux sets it in the id of an INTERRUPT, which is otherwise that of the request that it is for.
+ */
 static const uint64_t INTERRUPT_BIT = 1;
 
 /* ---- Whose groups ---- */
 
-/* What a file system that judges nobody may ask for: see credentials and creations there. */
+/* What a file system asks for even where it judges nobody: creations, and what clears set-id bits.
+ */
 static bool wants_seldom(const struct opcode_row *row, const struct fuse_in_header *header)
 {
 	const void *body = header + 1;
@@ -60,8 +64,10 @@ static bool wants_groups(const struct fsb_stream_forward *forward,
 
 	if (!row || header->uid == (uint32_t)FUSE_INVALID_UIDGID || !forward->config.groups)
 		return false;
+	if (wants_seldom(row, header))
+		return true;
 	if (forward->welcome.wants_groups == FSB_STREAM_GROUPS_SELDOM)
-		return wants_seldom(row, header);
+		return false;
 	switch (row->caller) {
 	case CALLER_FILE:
 		return flags & FUSE_NO_OPEN_SUPPORT;
@@ -186,8 +192,8 @@ static uint8_t *request_at(const struct lane *lane)
 /* Return: the length of the request; -EAGAIN; or what ended the session. */
 static ssize_t read_request(struct lane *lane)
 {
-	size_t room = lane->forward->memory.size - lane->used - sizeof(struct frame_header) -
-		      GROUPS_ROOM;
+	size_t room =
+		lane->forward->memory.size - lane->used - sizeof(struct frame_header) - GROUPS_ROOM;
 	ssize_t length;
 
 	/* ENOENT: the caller of the request was killed while it was being read. */
@@ -229,6 +235,18 @@ static bool note_request(struct lane *lane, const struct fuse_in_header *header)
 	return true;
 }
 
+/* Keep it for a session that may have to begin anew. */
+static void offer_init(struct lane *lane, void *request, size_t length)
+{
+	struct fsb_stream_forward *forward = lane->forward;
+
+	init_offer(request, length);
+	if (length > sizeof(forward->init))
+		return;
+	memcpy(forward->init, request, length);
+	forward->init_length = length;
+}
+
 /* The request lies in place: send it, with its caller's groups in front if need be. */
 static int send_request(struct lane *lane, size_t length)
 {
@@ -238,15 +256,15 @@ static int send_request(struct lane *lane, size_t length)
 	size_t pad = header.length - sizeof(header) - length;
 
 	if (request->opcode == FUSE_INIT)
-		init_offer(request, length);
+		offer_init(lane, request, length);
 	if (expects_answer(request) && !note_request(lane, request)) {
 		answer_error(lane, request->unique, -EIO);
 		return 0;
 	}
 	memset((uint8_t *)request + length, 0, pad);
 	if (find_groups(lane, request))
-		header.groups = group_notes_find(&lane->notes, lane->ctx.groups,
-						 lane->ctx.ngroups, &define);
+		header.groups = group_notes_find(&lane->notes, lane->ctx.groups, lane->ctx.ngroups,
+						 &define);
 	memcpy(lane->requests + lane->used, &header, sizeof(header));
 	int err = define && header.groups ? define_groups(lane, header.groups, header.length) : 0;
 	return err ? err : send_frame(lane, header.length);
@@ -301,6 +319,17 @@ static void write_answer(struct lane *lane, const struct fuse_out_header *header
 	answer_error(lane, header->unique, -EIO);
 }
 
+static void agree(struct fsb_stream_forward *forward, struct fuse_out_header *header)
+{
+	size_t body = header->len - sizeof(*header);
+
+	atomic_store(&forward->flags,
+		     init_agree(header, header->len, forward->max_message - 4096));
+	if (body > sizeof(forward->agreed))
+		body = sizeof(forward->agreed);
+	memcpy(&forward->agreed, header + 1, body);
+}
+
 static int take_reply(struct lane *lane, size_t length)
 {
 	struct fsb_stream_forward *forward = lane->forward;
@@ -321,8 +350,7 @@ static int take_reply(struct lane *lane, size_t length)
 	uint32_t opcode = row->opcode;
 	pending_remove(&lane->pending, row);
 	if (opcode == FUSE_INIT && header->error == 0)
-		atomic_store(&forward->flags,
-			     init_agree(header, header->len, forward->max_message - 4096));
+		agree(forward, header);
 	write_answer(lane, header);
 	if (opcode == FUSE_INIT)
 		forward_initialised(forward, header->error);
@@ -525,7 +553,6 @@ static void fail_pending(struct lane *lane)
 		if (init)
 			forward_initialised(lane->forward, -ENOTCONN);
 	}
-	lane->failed = true;
 }
 
 static void close_link(struct lane *lane)
@@ -592,21 +619,96 @@ static void dial_again(struct lane *lane)
 		wait_to_dial(lane);
 }
 
-/* The server is gone for good: whoever asks is told so. Return: 0, or what ended the session. */
-static int refuse(struct lane *lane)
+/* As it was at first. */
+static void reset(struct lane *lane)
 {
-	struct epoll_event events[4];
+	struct fsb_stream_forward *forward = lane->forward;
 
 	if (lane->up)
 		close_link(lane);
-	if (!lane->failed) {
-		fail_pending(lane);
-		epoll_ctl(lane->epoll, EPOLL_CTL_DEL, lane->forward->alarm, NULL);
+	fail_pending(lane);
+	retained_clear(&lane->log);
+	group_notes_clear(&lane->notes);
+	group_notes_init(&lane->notes, forward->welcome.max_sets, forward->welcome.max_groups);
+	lane->received = lane->told = 0;
+	lane->unacked_bytes = 0;
+}
+
+static void begin_to_refuse(struct lane *lane)
+{
+	reset(lane);
+	epoll_ctl(lane->epoll, EPOLL_CTL_DEL, lane->forward->alarm, NULL);
+	lane->backoff_ms = FIRST_BACKOFF_MS;
+	lane->due_ns = now_ns();
+	lane->refuses = true;
+	atomic_fetch_add(&lane->forward->refusing, 1);
+}
+
+static void stop_refusing(struct lane *lane)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	epoll_ctl(lane->epoll, EPOLL_CTL_ADD, lane->forward->alarm, &event);
+	lane->refuses = false;
+	atomic_fetch_sub(&lane->forward->refusing, 1);
+}
+
+/*
+ * The session is gone, but its server may come again, or a new one in its place. Then the mount goes
+ * on with a new session: the kernel finds names again, and what was open is gone. One lane sees to
+ * that, while nobody else uses anything of the session.
+ */
+static void try_to_renew(struct lane *lane)
+{
+	struct fsb_stream_forward *forward = lane->forward;
+	eventfd_t count;
+
+	if (atomic_load(&forward->refusing) < forward->nlanes || !forward->init_length)
+		return;
+	reset(lane);
+	int err = lane_renew(lane);
+	if (!err) {
+		log_write(&forward->config.log, FSB_LOG_WARNING,
+			  "stream: the server is back, with a new session: files that were open are "
+			  "lost");
+		(void)eventfd_read(forward->alarm, &count);
+		stop_refusing(lane);
+		atomic_store(&forward->down, false);
+		return;
 	}
+	lane->due_ns = now_ns() + lane->backoff_ms * (second / 1000);
+	lane->backoff_ms *= 2;
+	if (lane->backoff_ms > LAST_BACKOFF_MS)
+		lane->backoff_ms = LAST_BACKOFF_MS;
+}
+
+static bool renews(const struct lane *lane)
+{
+	return lane->index == 0 && lane->forward->config.reconnect;
+}
+
+static int wait_to_refuse(struct lane *lane)
+{
+	struct epoll_event events[4];
+	uint64_t now = now_ns();
+	int timeout = REFUSE_MS;
+
+	if (renews(lane))
+		timeout = lane->due_ns > now ? (int)((lane->due_ns - now) * 1000 / second) + 1 : 0;
+	watch_device(lane, true);
+	return epoll_wait(lane->epoll, events, 4, timeout);
+}
+
+/* Whoever asks is told that there is no connection. Return: 0, or what ended the session. */
+static int refuse(struct lane *lane)
+{
+	if (!lane->refuses)
+		begin_to_refuse(lane);
 	ssize_t length = read_request(lane);
 	if (length == -EAGAIN) {
-		watch_device(lane, true);
-		epoll_wait(lane->epoll, events, 4, -1);
+		wait_to_refuse(lane);
+		if (renews(lane) && now_ns() >= lane->due_ns)
+			try_to_renew(lane);
 		return 0;
 	}
 	if (length < 0)
@@ -619,7 +721,30 @@ static int refuse(struct lane *lane)
 	return 0;
 }
 
+/* There is a new session: carry a channel of it. */
+static void join_renewed(struct lane *lane)
+{
+	reset(lane);
+	stop_refusing(lane);
+	lane->lost_ns = now_ns();
+	lane->backoff_ms = FIRST_BACKOFF_MS;
+}
+
 /* ---- The thread ---- */
+
+/*
+ * Send what can be sent, and take what has come: also when it cannot be sent, as that may say why.
+ * Return: how many frames were taken; or why the connection is over.
+ */
+static int exchange(struct lane *lane)
+{
+	int err = lane->link.first ? link_flush(&lane->link) : 0;
+	int got = take_answers(lane);
+
+	if (got >= 0 && (!err || err == -EAGAIN) && lane->link.first)
+		err = link_flush(&lane->link);
+	return got >= 0 && err && err != -EAGAIN ? err : got;
+}
 
 /* Return: 0, or what ended the session. */
 static int step(struct lane *lane)
@@ -627,14 +752,8 @@ static int step(struct lane *lane)
 	int sent = take_requests(lane);
 	if (sent < 0)
 		return sent;
-	int err = lane->link.first ? link_flush(&lane->link) : 0;
-	int got = err && err != -EAGAIN ? err : take_answers(lane);
-	if (got >= 0 && lane->link.first) {
-		err = link_flush(&lane->link);
-		if (err && err != -EAGAIN)
-			got = err;
-	}
-	if (sent > 0 || got > 0) {
+	int got = exchange(lane);
+	if (got >= 0 && (sent > 0 || got > 0)) {
 		patience_ends(&lane->patience, true);
 		return 0;
 	}
@@ -652,8 +771,10 @@ void *lane_run(void *opaque)
 	int err = 0;
 
 	while (!err && !atomic_load_explicit(&forward->quitting, memory_order_relaxed)) {
-		if (atomic_load_explicit(&forward->down, memory_order_relaxed))
+		if (atomic_load_explicit(&forward->down, memory_order_acquire))
 			err = refuse(lane);
+		else if (lane->refuses)
+			join_renewed(lane);
 		else if (lane->up)
 			err = step(lane);
 		else

@@ -152,6 +152,13 @@ int link_body(struct link *link, void *to, size_t length, size_t *filled)
 	return 0;
 }
 
+void link_put_back(struct link *link, const void *bytes, size_t length)
+{
+	memcpy(link->stage, bytes, length);
+	link->at = 0;
+	link->end = length;
+}
+
 bool link_has_frame(const struct link *link)
 {
 	struct frame_header header;

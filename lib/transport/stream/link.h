@@ -61,8 +61,8 @@ void link_clear(struct link *link);
 /**
  * Read the next frame's header.
  *
- * Return: 0; -EAGAIN when it is not there as a whole; -EPIPE at the end of the stream, -EBADMSG when
- * that is in the middle of a frame; or the errno of reading.
+ * Return: 0; -EAGAIN when it is not there as a whole; -EPIPE at the end of the stream, -EBADMSG
+ * when that is in the middle of a frame; or the errno of reading.
  */
 int link_header(struct link *link, struct frame_header *header);
 
@@ -71,6 +71,9 @@ int link_header(struct link *link, struct frame_header *header);
  * link_header() otherwise.
  */
 int link_body(struct link *link, void *to, size_t length, size_t *filled);
+
+/** Bytes that were read already, before anything else is. At most LINK_STAGE. */
+void link_put_back(struct link *link, const void *bytes, size_t length);
 
 /** Whether bytes of the next frame are here already. */
 static inline bool link_has_more(const struct link *link)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a thread that found nothing to do looks again at once, or sleeps: it looks again as long as
- * that was worth it lately, not too many others do so, and nobody else wants its core.
+ * Whether a thread that found nothing to do looks again at once, or sleeps: it looks again as long
+ * as that was worth it lately, not too many others do so, and nobody else wants its core.
  */
 #ifndef FSB_STREAM_PATIENCE_H
 #define FSB_STREAM_PATIENCE_H

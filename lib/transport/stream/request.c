@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Requests: their memory, and the way of an answer. An answer leaves from the memory that the file
- * system wrote it to; where it may have to be sent again, a copy is made, and leaves instead. What is
- * read of files is never kept: such a request can be asked again without harm.
+ * system wrote it to; where it may have to be sent again, a copy is made, and leaves instead. What
+ * is read of files is never kept: such a request can be asked again without harm.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -134,8 +134,7 @@ int request_make_room(struct request *request)
 	struct memory_pool *pool = &request->session->serve->memory;
 	size_t most = request->session->max_message - sizeof(struct fuse_out_header);
 
-	request->payload =
-		(struct iovec){ request->small_payload, sizeof(request->small_payload) };
+	request->payload = (struct iovec){ request->small_payload, sizeof(request->small_payload) };
 	if (answer_size(request) <= sizeof(request->small_payload))
 		return 0;
 	request->large_payload = memory_take(pool);

@@ -53,8 +53,8 @@ int retained_acknowledge(struct retained_list *list, uint32_t count)
 {
 	if (count - list->acked > list->sent - list->acked)
 		return -EPROTO;
-	while (list->acked != count) {
-		struct retained *frame = list->first;
+	struct retained *frame;
+	while (list->acked != count && (frame = list->first)) {
 		list->acked++;
 		list->first = frame->next;
 		if (!list->first)

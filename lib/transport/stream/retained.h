@@ -59,8 +59,8 @@ void retained_free(struct retained *frame);
 void retained_add(struct retained_list *list, struct retained *frame);
 
 /**
- * The other side has received @count frames. Return: 0; -EPROTO when that many were not sent, or fewer
- * than it has said before.
+ * The other side has received @count frames. Return: 0; -EPROTO when that many were not sent, or
+ * fewer than it has said before.
  */
 int retained_acknowledge(struct retained_list *list, uint32_t count);
 

@@ -71,9 +71,64 @@ void keeper_call(struct fsb_stream_serve *serve)
 	errno = saved;
 }
 
+static struct connection *connection_at(struct fsb_stream_serve *serve, uint32_t index)
+{
+	struct connection *connection = NULL;
+
+	pthread_mutex_lock(&serve->lock);
+	if (index < serve->nplaces)
+		connection = serve->places[index].connection;
+	if (connection)
+		atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&serve->lock);
+	return connection;
+}
+
+static uint32_t count_places(struct fsb_stream_serve *serve)
+{
+	pthread_mutex_lock(&serve->lock);
+	uint32_t count = serve->nplaces;
+	pthread_mutex_unlock(&serve->lock);
+	return count;
+}
+
+/* Of those that have not said hello, the one that has been silent for longest, if there are too
+ * many. */
+static struct connection *find_unwanted(struct fsb_stream_serve *serve)
+{
+	struct connection *oldest = NULL;
+	unsigned int count = 0;
+
+	pthread_mutex_lock(&serve->lock);
+	for (uint32_t i = 0; i < serve->nplaces; i++) {
+		struct connection *connection = serve->places[i].connection;
+		if (!connection || connection->channel)
+			continue;
+		count++;
+		if (!oldest || connection->number < oldest->number)
+			oldest = connection;
+	}
+	if (count <= MAX_NEWCOMERS)
+		oldest = NULL;
+	if (oldest)
+		atomic_fetch_add_explicit(&oldest->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&serve->lock);
+	return oldest;
+}
+
+static void limit_newcomers(struct fsb_stream_serve *serve)
+{
+	struct connection *unwanted = find_unwanted(serve);
+
+	if (!unwanted)
+		return;
+	connection_lost(unwanted, -EBUSY, "newer ones came");
+	connection_put(unwanted);
+}
+
 static void accept_all(struct fsb_stream_serve *serve, struct listener *listener)
 {
-	for (;;) {
+	for (int taken = 0; taken < MAX_NEWCOMERS / 2; taken++) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
@@ -87,7 +142,8 @@ static void accept_all(struct fsb_stream_serve *serve, struct listener *listener
 			}
 			return;
 		}
-		connection_new(serve, fd, fd);
+		connection_new(serve, fd, fd, NULL);
+		limit_newcomers(serve);
 	}
 }
 
@@ -101,6 +157,21 @@ static void hear_newcomer(struct fsb_stream_serve *serve, uint64_t id)
 	if (err && err != -EAGAIN)
 		connection_lost(connection, err, NULL);
 	connection_put(connection);
+}
+
+/* Those whose hello is here, without anything to read. */
+static void hear_greeted(struct fsb_stream_serve *serve)
+{
+	if (!atomic_exchange(&serve->greeted, false))
+		return;
+	for (uint32_t i = 0, count = count_places(serve); i < count; i++) {
+		struct connection *connection = connection_at(serve, i);
+		if (!connection)
+			continue;
+		if (atomic_exchange(&connection->greeted, false))
+			hear_newcomer(serve, connection->id);
+		connection_put(connection);
+	}
 }
 
 static void hear(struct fsb_stream_serve *serve, const struct epoll_event *event)
@@ -191,27 +262,6 @@ static void ask_whether_alive(struct connection *connection)
 	if (channel->live == connection)
 		channel_send_note(channel, FRAME_PING, NULL, 0);
 	pthread_mutex_unlock(&channel->lock);
-}
-
-static struct connection *connection_at(struct fsb_stream_serve *serve, uint32_t index)
-{
-	struct connection *connection = NULL;
-
-	pthread_mutex_lock(&serve->lock);
-	if (index < serve->nplaces)
-		connection = serve->places[index].connection;
-	if (connection)
-		atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
-	pthread_mutex_unlock(&serve->lock);
-	return connection;
-}
-
-static uint32_t count_places(struct fsb_stream_serve *serve)
-{
-	pthread_mutex_lock(&serve->lock);
-	uint32_t count = serve->nplaces;
-	pthread_mutex_unlock(&serve->lock);
-	return count;
 }
 
 static void look_at_connections(struct fsb_stream_serve *serve)
@@ -346,6 +396,7 @@ void *keeper_run(void *opaque)
 		int count = epoll_wait(serve->gate, events, GATE_EVENTS, pause_ms(serve));
 		for (int i = 0; i < count; i++)
 			hear(serve, &events[i]);
+		hear_greeted(serve);
 		look_at_clocks(serve);
 		if (atomic_load(&serve->stopping))
 			shut(serve);
@@ -489,7 +540,13 @@ int fsb_stream_serve_start(const struct fsb_stream_serve_config *theirs,
 
 int fsb_stream_serve_add(struct fsb_stream_serve *serve, int in, int out)
 {
-	return connection_new(serve, in, out);
+	return connection_new(serve, in, out, NULL);
+}
+
+int fsb_stream_serve_add_greeted(struct fsb_stream_serve *serve, int in, int out,
+				 const struct fsb_stream_hello *hello)
+{
+	return connection_new(serve, in, out, hello);
 }
 
 int fsb_stream_serve_listen(struct fsb_stream_serve *serve, int fd)

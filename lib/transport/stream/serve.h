@@ -37,7 +37,8 @@ enum {
 	SMALL_MEMORY = 4096 + 256,
 	/* Free requests of a session that are kept. */
 	KEEP_REQUESTS = 32,
-	/* So many frames or bytes are taken before the client is told, if there is no answer to tell it with. */
+	/* So many frames or bytes are taken before the client is told, if there is no answer to
+	   tell it with. */
 	ACK_FRAMES = 64,
 	ACK_BYTES = 256 * 1024,
 	/* Answers that a client has got and does not acknowledge. */
@@ -80,7 +81,8 @@ struct request {
 	_Alignas(16) uint8_t small_payload[SMALL_MEMORY];
 };
 
-/** A request with room for @length bytes. Return: it; NULL without memory, or beyond the limit, as @err says. */
+/** A request with room for @length bytes. Return: it; NULL without memory, or beyond the limit, as
+ * @err says. */
 struct request *request_take(struct channel *channel, size_t length, int *err);
 
 /** Give it room for its answer. Return: 0 or -ENOMEM. */
@@ -194,10 +196,13 @@ enum { PHASE_IDLE, PHASE_WORKING, PHASE_LEAVING, PHASE_LEFT };
  *
  * @refs:       of the table, and of each thread that uses it
  * @id:         names it in the epoll
+ * @number:     counts them
  * @owned:      under channel->lock: a thread reads it
  * @dead:       under channel->lock: it is over
  * @broken:     it cannot be written
  * @corked:     answers wait for those of the requests that were read with theirs
+ * @greeted:    its hello was handed over with it, and was not looked at so far
+ * @companion:  closed with it, or -1
  * @quiet:      seconds since the client was heard
  * @stalled:    seconds since it stopped within a frame
  * @blocked:    seconds since it stopped to read; @moved is how far it was
@@ -206,12 +211,15 @@ enum { PHASE_IDLE, PHASE_WORKING, PHASE_LEAVING, PHASE_LEFT };
 struct connection {
 	struct fsb_stream_serve *serve;
 	struct session *session; /* NULL before hello */
-	struct channel *channel;
+	struct channel *_Atomic channel;
 	struct fsb_stream_peer peer;
 	uint64_t id;
+	uint64_t number;
 	atomic_int refs;
 	bool owned;
 	bool dead;
+	atomic_bool greeted;
+	int companion;
 	atomic_bool broken;
 	atomic_bool corked;
 	atomic_uint quiet;
@@ -224,7 +232,7 @@ struct connection {
 	bool has_header;
 	struct frame_header header;
 	struct request *request;
-	void *large;    /* GROUPS that do not fit */
+	void *large; /* GROUPS that do not fit */
 	uint8_t *into;
 	size_t length;
 	size_t filled;
@@ -233,7 +241,8 @@ struct connection {
 	struct link link;
 };
 
-/** A thread of the pool. @phase: PHASE_*; @since_ns: when it began to work on a request of @connection. */
+/** A thread of the pool. @phase: PHASE_*; @since_ns: when it began to work on a request of
+ * @connection. */
 struct worker {
 	struct fsb_stream_serve *serve;
 	pthread_t thread;
@@ -266,7 +275,6 @@ struct place {
  * @gate:   of the keeper: listeners, connections before hello, and @call
  * @call:   wakes up the keeper
  * @quit:   ends the pool's sleep
- * @newcomers: connections before hello, the oldest first
  */
 struct fsb_stream_serve {
 	struct fsb_stream_serve_config config;
@@ -282,9 +290,10 @@ struct fsb_stream_serve {
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	struct session *sessions;
-	struct session *ended;   /* nobody uses them any more */
-	unsigned int nsessions;  /* both */
-	uint64_t counted;        /* sessions ever */
+	struct session *ended;  /* nobody uses them any more */
+	unsigned int nsessions; /* both */
+	uint64_t counted;       /* sessions ever */
+	uint64_t accepted;      /* connections ever */
 	struct place *places;
 	uint32_t nplaces;
 	unsigned int nconnections;
@@ -293,8 +302,9 @@ struct fsb_stream_serve {
 
 	/* The keeper's. */
 	pthread_t keeper;
-	uint64_t second_ns; /* when clocks were looked at */
-	unsigned int calm;  /* ticks since somebody was seen at work */
+	uint64_t second_ns;  /* when clocks were looked at */
+	unsigned int calm;   /* ticks since somebody was seen at work */
+	atomic_bool greeted; /* a connection came with its hello */
 
 	unsigned int nworkers;
 	struct worker workers[];
@@ -350,10 +360,15 @@ void channel_send_note(struct channel *channel, enum frame_type type, const void
 /** A frame of our own making; @done of it frees it. Return: it, or NULL without memory. */
 struct note *note_new(enum frame_type type, const void *body, size_t length);
 
-/** Add a connection that has not said hello. Return: 0 or a negative errno; its descriptors are taken in any case. */
-int connection_new(struct fsb_stream_serve *serve, int in, int out);
+/**
+ * Add a connection that has not said hello, or has as @hello says, which may be NULL. Return: 0 or
+ * a negative errno; its descriptors are taken in any case.
+ */
+int connection_new(struct fsb_stream_serve *serve, int in, int out,
+		   const struct fsb_stream_hello *hello);
 
-/** Read what has come of a hello, and answer it. Return: 0; -EAGAIN; or why the connection is over. */
+/** Read what has come of a hello, and answer it. Return: 0; -EAGAIN; or why the connection is over.
+ */
 int hello_read(struct connection *connection);
 
 /** Who is at the other end. */

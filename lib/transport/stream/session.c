@@ -147,8 +147,7 @@ static int take_terms(struct session *session, const struct fsb_stream_terms *te
 static struct session *allocate(struct fsb_stream_serve *serve)
 {
 	unsigned int nchannels = serve->config.max_channels;
-	struct session *session =
-		calloc(1, sizeof(*session) + nchannels * sizeof(struct channel));
+	struct session *session = calloc(1, sizeof(*session) + nchannels * sizeof(struct channel));
 
 	if (!session)
 		return NULL;
@@ -182,7 +181,40 @@ static int open_server(struct session *session)
 	return 0;
 }
 
-static bool reserve(struct fsb_stream_serve *serve)
+/* For how long a session has had no connection at all, in seconds; 0 while it has one. */
+static unsigned int away_for(struct session *session)
+{
+	unsigned int least = UINT32_MAX;
+
+	for (unsigned int i = 0; i < session->nchannels; i++) {
+		struct channel *channel = &session->channels[i];
+		pthread_mutex_lock(&channel->lock);
+		unsigned int away = channel->live ? 0 : channel->used ? channel->lost + 1 : least;
+		pthread_mutex_unlock(&channel->lock);
+		if (away < least)
+			least = away;
+	}
+	return least == UINT32_MAX ? 0 : least;
+}
+
+/* Under the lock: the session whose client has been away for longest. Return: it, or NULL. */
+static struct session *find_deserted(struct fsb_stream_serve *serve)
+{
+	struct session *deserted = NULL;
+	unsigned int longest = 0;
+
+	for (struct session *session = serve->sessions; session; session = session->next) {
+		unsigned int away = away_for(session);
+		/* Of several, the one that came first: new ones are put in front. */
+		if (away < longest || away == 0)
+			continue;
+		longest = away;
+		deserted = session;
+	}
+	return deserted;
+}
+
+static bool try_reserve(struct fsb_stream_serve *serve)
 {
 	pthread_mutex_lock(&serve->lock);
 	bool room = serve->nsessions < serve->config.max_sessions && !serve->closed;
@@ -190,6 +222,28 @@ static bool reserve(struct fsb_stream_serve *serve)
 		serve->nsessions++;
 	pthread_mutex_unlock(&serve->lock);
 	return room;
+}
+
+/* Room for one more: if need be, in place of one whose client may never come back. */
+static bool reserve(struct fsb_stream_serve *serve)
+{
+	if (try_reserve(serve))
+		return true;
+	pthread_mutex_lock(&serve->lock);
+	struct session *deserted = serve->closed ? NULL : find_deserted(serve);
+	if (deserted)
+		atomic_fetch_add_explicit(&deserted->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&serve->lock);
+	if (!deserted)
+		return false;
+	log_write(&serve->config.log, FSB_LOG_WARNING,
+		  "stream: session %llu, whose client is away, makes room for another one",
+		  (unsigned long long)deserted->number);
+	session_end(deserted, -ESTALE);
+	session_put(deserted);
+	/* It is the keeper that makes sessions, and closes them. */
+	sessions_reap(serve);
+	return try_reserve(serve);
 }
 
 static void unreserve(struct fsb_stream_serve *serve)
@@ -207,12 +261,13 @@ static int fill(struct session *session, const struct fsb_stream_peer *peer,
 
 	session->peer = *peer;
 	session->resumable = (hello->features & FEATURE_RESUME) && serve->config.grace_s > 0;
-	session->max_message = hello->max_message < serve->max_message ? hello->max_message
-								       : serve->max_message;
+	session->max_message =
+		hello->max_message < serve->max_message ? hello->max_message : serve->max_message;
 	atomic_init(&session->refs, 1);
-	if (getrandom(session->token, sizeof(session->token), 0) !=
-	    (ssize_t)sizeof(session->token))
+	if (getrandom(session->token, sizeof(session->token), 0) != (ssize_t)sizeof(session->token))
 		return -EIO;
+	session->token[0] |= 1; /* no half of it is 0 */
+	memcpy(&session->peer.session, session->token, sizeof(session->peer.session));
 	int err = take_terms(session, terms);
 	return err ? err : open_server(session);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * The pool: threads that read frames and work on requests. Whoever owns a connection reads it until
- * there is nothing more, looks again for a while if that is worth it, and gives it back to the epoll.
- * While it works on a request the keeper may give the connection to others: then it only ends its
- * work.
+ * there is nothing more, looks again for a while if that is worth it, and gives it back to the
+ * epoll. While it works on a request the keeper may give the connection to others: then it only
+ * ends its work.
  */
 #include <errno.h>
 #include <sched.h>
@@ -76,6 +76,25 @@ static bool has_caller(const struct fuse_in_header *header)
 	return row && row->caller == CALLER_JUDGED && header->uid != (uint32_t)FUSE_INVALID_UIDGID;
 }
 
+/* A creation may name a group of the caller in the message itself. */
+static bool may_claim_within(const struct request *request)
+{
+	struct session *session = request->session;
+	const struct fuse_in_header *header = request->request.iov_base;
+	const struct opcode_row *row = opcode_row(header->opcode);
+	struct fsb_protocol protocol;
+	struct fsb_request decoded;
+
+	if (session->ngids == 0 || !row->op.creates)
+		return true;
+	fsb_server_protocol(session->server, &protocol);
+	/* What cannot be decoded is refused by the server. */
+	if (fsb_request_decode(&protocol, header, header->len, header->len, &decoded) ||
+	    !decoded.has_group)
+		return true;
+	return session_may_claim(session, &decoded.group, 1);
+}
+
 static bool may_ask(struct request *request)
 {
 	struct session *session = request->session;
@@ -84,7 +103,7 @@ static bool may_ask(struct request *request)
 	if (!has_caller(header))
 		return true;
 	if (session_may_speak_for(session, header->uid, header->gid) &&
-	    !(request->groups && request->groups->refused))
+	    !(request->groups && request->groups->refused) && may_claim_within(request))
 		return true;
 	if (!atomic_exchange(&session->warned, true))
 		log_write(&session->serve->config.log, FSB_LOG_WARNING,

@@ -126,6 +126,40 @@ test_open_files_leave_no_descriptors_and_that_is_enfile_too()
 	server_must_end_cleanly
 }
 
+# An inode without a name needs its descriptor until the client forgets it, which comes later than the next UNLINK.
+removing_must_not_outrun_forgetting()
+{
+	local thread hog failed=
+
+	scratch_make
+	few_start "$@"
+	mkdir "$MNT/dir"
+	(cd "$HOST/dir" && seq -f 'file%.0f' 6000 | xargs touch)
+	find "$MNT/dir" -size +1k
+	# Those that read what the client forgets get a core only when nobody else wants it, and somebody does.
+	for thread in "/proc/$server_pid/task"/*; do
+		[[ $(<"$thread/comm") != fsbackend ]] || chrt --idle -p 0 "${thread##*/}"
+	done
+	timeout 20 sh -c 'for core in 1 2 3 4; do while :; do :; done & done; wait' &
+	hog=$!
+	rm -rf "$MNT/dir" || failed=1
+	kill $hog
+	[[ -z $failed ]]
+	[[ ! -e $HOST/dir ]]
+	server_must_end_cleanly
+}
+
+test_many_files_are_removed_at_once_over_the_device()
+{
+	removing_must_not_outrun_forgetting --io=classic
+}
+
+test_many_files_are_removed_at_once_over_io_uring()
+{
+	with_ring
+	removing_must_not_outrun_forgetting --io=uring
+}
+
 test_a_file_that_the_host_removed_is_no_longer_there_when_its_descriptor_is_gone()
 {
 	scratch_make
