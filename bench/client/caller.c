@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Becoming a user, a thread at a time: by raw system calls, as libc's wrappers change all threads. */
+/* Becoming a user, a thread at a time: by raw system calls, as libc's wrappers change all threads.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/syscall.h>

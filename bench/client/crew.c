@@ -21,7 +21,8 @@ struct crew {
 	const struct crew_config *config;
 	pthread_barrier_t barrier;
 	atomic_int error;
-	atomic_bool more;
+	atomic_bool more; /* batches */
+	atomic_bool well;
 };
 
 /**
@@ -137,7 +138,22 @@ static void batch(struct worker *worker)
 		note(worker, operation->clear(&worker->place, first));
 }
 
-/* All make the same number of batches: each by its own clock, they would not agree on the last one. */
+/*
+ * Whether nothing has gone wrong so far. All get the same answer, as a thread that goes on alone
+ * would wait for the others for ever.
+ */
+static bool all_well(struct worker *worker)
+{
+	struct crew *crew = worker->crew;
+
+	meet(worker);
+	if (worker->index == 0)
+		atomic_store(&crew->well, atomic_load(&crew->error) == 0);
+	meet(worker);
+	return atomic_load(&crew->well);
+}
+
+/* All make the same number of batches: each by its own clock, they would not agree on the last. */
 static void run_batches(struct worker *worker, uint64_t span)
 {
 	struct crew *crew = worker->crew;
@@ -146,10 +162,8 @@ static void run_batches(struct worker *worker, uint64_t span)
 	do {
 		batch(worker);
 		if (worker->index == 0)
-			atomic_store(&crew->more,
-				     worker->timed - begin < span && !atomic_load(&crew->error));
-		meet(worker);
-	} while (atomic_load(&crew->more));
+			atomic_store(&crew->more, worker->timed - begin < span);
+	} while (all_well(worker) && atomic_load(&crew->more));
 }
 
 static void run_steps(struct worker *worker, uint64_t span)
@@ -181,14 +195,12 @@ static void *work(void *opaque)
 	if (!err && config->operation->init)
 		err = config->operation->init(&worker->place);
 	note(worker, err);
-	meet(worker);
-	if (!failed(worker)) {
+	if (all_well(worker)) {
 		run_for(worker, config->seconds * warm_up);
 		worker->counting = true;
 		run_for(worker, config->seconds);
 	}
-	meet(worker);
-	if (!failed(worker) && config->operation->fini)
+	if (all_well(worker) && config->operation->fini)
 		note(worker, config->operation->fini(&worker->place));
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The threads that do an operation over and over, each as its caller and in its directory, and what that took. */
+/* The threads that do an operation over and over, each as its caller and in its directory, and what
+ * that took. */
 #ifndef BENCH_CREW_H
 #define BENCH_CREW_H
 
@@ -16,7 +17,8 @@ enum { CREW_MAX_THREADS = 64, CREW_MAX_CALLERS = 8 };
  * @dir:       where: each thread gets a directory in it
  * @seconds:   for how long steps are timed
  * @callers:   who the threads are, in turn; none: whoever runs this
- * @alternate: each thread is all of them, in turn, another at each step. Becoming another is not timed
+ * @alternate: each thread is all of them, in turn, another at each step. Becoming another is not
+ * timed
  * @evict:     see struct place
  */
 struct crew_config {
@@ -41,7 +43,8 @@ struct crew_result {
 	struct histogram latency;
 };
 
-/** Return: 0; a negative errno of the first thing that went wrong: a result that holds failures is none. */
+/** Return: 0; a negative errno of the first thing that went wrong: a result that holds failures is
+ * none. */
 int crew_run(const struct crew_config *config, struct crew_result *result);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Buckets of latencies. Below HISTOGRAM_STEPS each value has one; above, each power of two has as many. */
+/* Buckets of latencies. Below HISTOGRAM_STEPS each value has one; above, each power of two has as
+ * many. */
 #include "histogram.h"
 
 static unsigned int bucket_of(uint64_t ns)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Latencies in buckets that are at most 3 % wide, so that millions of them take no memory to speak of. */
+/* Latencies in buckets that are at most 3 % wide, so that millions of them take no memory to speak
+ * of. */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H
 

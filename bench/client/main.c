@@ -15,18 +15,19 @@
 
 static void usage(FILE *out)
 {
-	fprintf(out, "Usage: bench-client [OPTION]... OPERATION DIR\n"
-		     "       bench-client maketree DIR FILES\n"
-		     "       bench-client walktree DIR\n"
-		     "\n"
-		     "  --threads=N              how many do it at once, 1 to 64 (default 1)\n"
-		     "  --seconds=S              for how long (default 1)\n"
-		     "  --user=UID:GID:NGROUPS   as a user with so many supplementary groups; may be\n"
-		     "                           repeated: threads take them in turn\n"
-		     "  --alternate              each thread is another of these users at each step\n"
-		     "  --evict                  read4k: drop what was read from this side's cache\n"
-		     "\n"
-		     "Operations:\n");
+	fprintf(out,
+		"Usage: bench-client [OPTION]... OPERATION DIR\n"
+		"       bench-client maketree DIR FILES\n"
+		"       bench-client walktree DIR\n"
+		"\n"
+		"  --threads=N              how many do it at once, 1 to 64 (default 1)\n"
+		"  --seconds=S              for how long (default 1)\n"
+		"  --user=UID:GID:NGROUPS   as a user with so many supplementary groups; may be\n"
+		"                           repeated: threads take them in turn\n"
+		"  --alternate              each thread is another of these users at each step\n"
+		"  --evict                  read4k: drop what was read from this side's cache\n"
+		"\n"
+		"Operations:\n");
 }
 
 static int fail(const char *what, int err)
@@ -39,7 +40,8 @@ static void print_result(const struct crew_config *config, const struct crew_res
 {
 	const struct histogram *latency = &result->latency;
 
-	printf("{\"op\": \"%s\", \"threads\": %u, \"count\": %llu, \"rate\": %.1f, \"mean_ns\": %.0f, "
+	printf("{\"op\": \"%s\", \"threads\": %u, \"count\": %llu, \"rate\": %.1f, \"mean_ns\": "
+	       "%.0f, "
 	       "\"p50_ns\": %llu, \"p90_ns\": %llu, \"p99_ns\": %llu, \"thread_rates\": [",
 	       config->operation->name, config->threads, (unsigned long long)latency->count,
 	       result->rate, (double)latency->total_ns / (double)latency->count,
@@ -79,8 +81,8 @@ static int walk_tree(const char *dir)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	if (err)
 		return fail(dir, err);
-	double seconds = (double)(end.tv_sec - begin.tv_sec) +
-			 (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	double seconds =
+		(double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
 	printf("{\"op\": \"walktree\", \"threads\": 1, \"count\": %llu, \"rate\": %.1f, "
 	       "\"mean_ns\": %.1f}\n",
 	       (unsigned long long)entries, (double)entries / seconds,

@@ -229,8 +229,8 @@ static int chmod_step(struct place *place, uint64_t i)
 {
 	char name[NAME_SIZE];
 
-	return result(fchmodat(place->dir, file_name(name, i),
-			       i / OPERATION_FILES % 2 ? 0644 : 0666, 0));
+	return result(
+		fchmodat(place->dir, file_name(name, i), i / OPERATION_FILES % 2 ? 0644 : 0666, 0));
 }
 
 static int getxattr_init(struct place *place)
@@ -317,8 +317,8 @@ static int data_init(struct place *place)
 		if (pwrite(place->file, zeros, sizeof(zeros), at) != sizeof(zeros))
 			err = -EIO;
 	/* Pages that are still to be written would not leave the cache; and one page a read. */
-	if (!err && (fsync(place->file) < 0 ||
-		     posix_fadvise(place->file, 0, 0, POSIX_FADV_RANDOM) != 0))
+	if (!err &&
+	    (fsync(place->file) < 0 || posix_fadvise(place->file, 0, 0, POSIX_FADV_RANDOM) != 0))
 		err = -EIO;
 	return err;
 }
@@ -389,7 +389,9 @@ static const struct operation operations[] = {
 	  .init = files_init,
 	  .step = statsync_step,
 	  .fini = files_fini },
-	{ .name = "missing", .help = "stat(2) of a name that was never there", .step = missing_step },
+	{ .name = "missing",
+	  .help = "stat(2) of a name that was never there",
+	  .step = missing_step },
 	{ .name = "read4k",
 	  .help = "pread(2) of 4 KiB that the client has not cached, the host has",
 	  .init = data_init,
@@ -425,9 +427,7 @@ static const struct operation operations[] = {
 	  .batches = true,
 	  .prepare = unlink_prepare,
 	  .step = unlink_step },
-	{ .name = "createunlink",
-	  .help = "both, one after the other",
-	  .step = createunlink_step },
+	{ .name = "createunlink", .help = "both, one after the other", .step = createunlink_step },
 	{ .name = "list",
 	  .help = "readdir(3) of 64 files, with a stat(2) of each",
 	  .init = files_init,

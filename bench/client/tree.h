@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /**
- * Make @files empty files below @dir, a hundred in each directory, a hundred directories in each above.
+ * Make @files empty files below @dir, a hundred in each directory, a hundred directories in each
+ * above.
  *
  * Return: 0 or a negative errno.
  */

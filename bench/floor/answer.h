@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Answers that are ready before the request comes: of a request nothing is looked at but its opcode. */
+/* Answers that are ready before the request comes: of a request nothing is looked at but its
+ * opcode. */
 #ifndef BENCH_FLOOR_ANSWER_H
 #define BENCH_FLOOR_ANSWER_H
 

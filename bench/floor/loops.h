@@ -9,7 +9,8 @@
 /** Answer what comes by the device @fd, which does not block, until it ends. */
 void classic_loop(int fd, uint64_t spin_ns);
 
-/** Answer what comes by io_uring, with a thread a core; they end with the process. Return: 0 or a negative errno. */
+/** Answer what comes by io_uring, with a thread a core; they end with the process. Return: 0 or a
+ * negative errno. */
 int uring_start(int fd, uint64_t spin_ns);
 
 static inline uint64_t now_ns(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench-null: the library's transport and server, with a file system that does nothing. What a mount
- * of this takes is what the library and the kernel take together.
+ * bench-null: the library's transport and server, with a file system that does nothing. What a
+ * mount of this takes is what the library and the kernel take together.
  */
 #include <stdio.h>
 #include <string.h>

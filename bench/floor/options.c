@@ -39,7 +39,8 @@ bool floor_options_parse(int argc, char *argv[], struct floor_options *options)
 	while (right && (option = getopt_long(argc, argv, "", rows, NULL)) >= 0)
 		right = parse(option, options);
 	if (!right || argc - optind != 1) {
-		fprintf(stderr, "Usage: %s [--io=classic|uring] [--spin=US] [--threads=N] MOUNTPOINT\n",
+		fprintf(stderr,
+			"Usage: %s [--io=classic|uring] [--spin=US] [--threads=N] MOUNTPOINT\n",
 			argv[0]);
 		return false;
 	}

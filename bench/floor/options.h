@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command line that both null servers have: [--io=classic|uring] [--spin=US] [--threads=N] MOUNTPOINT */
+/* The command line that both null servers have: [--io=classic|uring] [--spin=US] [--threads=N]
+ * MOUNTPOINT */
 #ifndef BENCH_FLOOR_OPTIONS_H
 #define BENCH_FLOOR_OPTIONS_H
 

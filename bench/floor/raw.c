@@ -17,7 +17,8 @@
 #include "loops.h"
 #include "options.h"
 
-/* INIT comes by the device in any case, and only after its answer the kernel knows of the queues. */
+/* INIT comes by the device in any case, and only after its answer the kernel knows of the queues.
+ */
 static int answer_init(int fd)
 {
 	static _Alignas(8) char buffer[1024 * 1024 + 4096];

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Groups "idle" and "fairness": that a mount without work takes nothing, and that none of eight clients starves."""
+"""Groups "idle" and "fairness": that a mount without work takes nothing, and that none of eight
+clients starves."""
 
 import glob
 import time
@@ -36,8 +37,12 @@ def measure_idle(settings, report):
         before = [switches_of(server) for server in fleet.servers]
         time.sleep(seconds)
         for server, count in zip(fleet.servers, before):
-            report.add("idle", server.configuration.name, {"switches_a_second": (switches_of(server) - count) / seconds},
-                       threads=0)
+            report.add(
+                "idle",
+                server.configuration.name,
+                {"switches_a_second": (switches_of(server) - count) / seconds},
+                threads=0,
+            )
 
 
 def measure_fairness(settings, report):
@@ -46,6 +51,11 @@ def measure_fairness(settings, report):
         for number in range(settings.rounds):
             for name in BUSY:
                 for server in fleet.in_turn(number):
-                    measured = client.operation(settings.programs, name, server.path, threads=8,
-                                                seconds=settings.seconds * 2)
+                    measured = client.operation(
+                        settings.programs,
+                        name,
+                        server.path,
+                        threads=8,
+                        seconds=settings.seconds * 2,
+                    )
                     report.add(name, server.configuration.name, measured, round=number, threads=8)

@@ -12,7 +12,9 @@ class Failed(Exception):
 def run(words, limit=300):
     """Return: what it printed. Raises Failed."""
     try:
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(
+            [str(word) for word in words], capture_output=True, text=True, timeout=limit
+        )
     except subprocess.TimeoutExpired:
         raise Failed(f"{words[0]}: not done after {limit} s") from None
     if done.returncode != 0:
@@ -20,7 +22,9 @@ def run(words, limit=300):
     return done.stdout
 
 
-def operation(programs, name, path, *, threads=1, seconds=1.0, users=(), alternate=False, evict=False):
+def operation(
+    programs, name, path, *, threads=1, seconds=1.0, users=(), alternate=False, evict=False
+):
     """Measure an operation of bench-client in a directory. Return: {value: number}."""
     words = [programs["bench-client"], f"--threads={threads}", f"--seconds={seconds}"]
     words += [f"--user={user}" for user in users]

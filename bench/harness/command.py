@@ -32,36 +32,93 @@ GROUPS = {
 }
 
 # By default, and with --quick.
-SIZES = {"rounds": (5, 2), "seconds": (0.4, 0.1), "idle_seconds": (10, 2), "megabytes": (1024, 64), "files": (100000, 10000)}
+SIZES = {
+    "rounds": (5, 2),
+    "seconds": (0.4, 0.1),
+    "idle_seconds": (10, 2),
+    "megabytes": (1024, 64),
+    "files": (100000, 10000),
+}
 
 
 def parse():
     parser = argparse.ArgumentParser(
-        prog="bench/run", description="Measure fsbackend beside the directory itself, floors, and other servers, in turn "
-        "and over several rounds. Needs root and /dev/fuse. Writes results.json, tables and plots.")
+        prog="bench/run",
+        description="Measure fsbackend beside the directory itself, floors, and other servers, in turn "
+        "and over several rounds. Needs root and /dev/fuse. Writes results.json, tables and plots.",
+    )
     words = lambda text: text.split(",")  # noqa: E731
-    parser.add_argument("--groups", type=words, default=list(GROUPS), help="what to measure: " + ",".join(GROUPS))
+    parser.add_argument(
+        "--groups", type=words, default=list(GROUPS), help="what to measure: " + ",".join(GROUPS)
+    )
     parser.add_argument("--rounds", type=int, help="how often (default 5)")
     parser.add_argument("--seconds", type=float, help="of one measurement (default 0.4)")
-    parser.add_argument("--threads", type=words, default=["1", "2", "4", "8"], help="client threads (default 1,2,4,8)")
-    parser.add_argument("--operations", type=words, default=list(operations.OPERATIONS), help="some of them only")
-    parser.add_argument("--configurations", type=words, default=[c.name for c in configurations.CONFIGURATIONS],
-                        help="some of: " + ",".join(c.name for c in configurations.CONFIGURATIONS))
-    parser.add_argument("--passthrough-hp", metavar="PATH", help="libfuse's example of that name, built")
-    parser.add_argument("--passthrough-ll", metavar="PATH", help="libfuse's example of that name, built")
-    parser.add_argument("--idle-seconds", type=float, help="how long the group idle looks on (default 10)")
-    parser.add_argument("--megabytes", type=int, help="size of the file of the group data (default 1024)")
-    parser.add_argument("--files", type=int, help="of the tree of the group tree; that of the group inodes grows to ten times as many "
-                        "(default 100000)")
-    parser.add_argument("--headers", metavar="DIR", help="a tree of headers for git and grep (default: that of a Debian package)")
-    parser.add_argument("--quick", action="store_true", help="two rounds of short and small measurements, where nothing else is said")
-    parser.add_argument("--build-dir", default=os.path.join(SOURCE, "build-bench"), help="where to build (build-bench)")
+    parser.add_argument(
+        "--threads",
+        type=words,
+        default=["1", "2", "4", "8"],
+        help="client threads (default 1,2,4,8)",
+    )
+    parser.add_argument(
+        "--operations", type=words, default=list(operations.OPERATIONS), help="some of them only"
+    )
+    parser.add_argument(
+        "--configurations",
+        type=words,
+        default=[c.name for c in configurations.CONFIGURATIONS],
+        help="some of: " + ",".join(c.name for c in configurations.CONFIGURATIONS),
+    )
+    parser.add_argument(
+        "--passthrough-hp", metavar="PATH", help="libfuse's example of that name, built"
+    )
+    parser.add_argument(
+        "--passthrough-ll", metavar="PATH", help="libfuse's example of that name, built"
+    )
+    parser.add_argument(
+        "--idle-seconds", type=float, help="how long the group idle looks on (default 10)"
+    )
+    parser.add_argument(
+        "--megabytes", type=int, help="size of the file of the group data (default 1024)"
+    )
+    parser.add_argument(
+        "--files",
+        type=int,
+        help="of the tree of the group tree; that of the group inodes grows to ten times as many "
+        "(default 100000)",
+    )
+    parser.add_argument(
+        "--headers",
+        metavar="DIR",
+        help="a tree of headers for git and grep (default: that of a Debian package)",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="two rounds of short and small measurements, where nothing else is said",
+    )
+    parser.add_argument(
+        "--build-dir",
+        default=os.path.join(SOURCE, "build-bench"),
+        help="where to build (build-bench)",
+    )
     parser.add_argument("--no-build", action="store_true", help="the build directory is up to date")
-    parser.add_argument("--output", default="bench-results", help="directory for the results (bench-results)")
-    parser.add_argument("--add", action="store_true", help="keep what --output holds of other measurements")
-    parser.add_argument("--only-report", action="store_true", help="measure nothing; make tables and plots of --output anew")
+    parser.add_argument(
+        "--output", default="bench-results", help="directory for the results (bench-results)"
+    )
+    parser.add_argument(
+        "--add", action="store_true", help="keep what --output holds of other measurements"
+    )
+    parser.add_argument(
+        "--only-report",
+        action="store_true",
+        help="measure nothing; make tables and plots of --output anew",
+    )
     parser.add_argument("--docs", action="store_true", help="put the page into docs/ as well")
-    parser.add_argument("--scratch", default=os.environ.get("TMPDIR", "/tmp"), help="where to make directories and mounts")
+    parser.add_argument(
+        "--scratch",
+        default=os.environ.get("TMPDIR", "/tmp"),
+        help="where to make directories and mounts",
+    )
     arguments = parser.parse_args()
     for name, (usual, quick) in SIZES.items():
         if getattr(arguments, name) is None:
@@ -70,17 +127,32 @@ def parse():
 
 
 def build(directory):
-    subprocess.run(["cmake", "-S", SOURCE, "-B", directory, "-DFSB_TESTS=OFF", "-DFSB_BENCH=ON"], check=True,
-                   stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", directory, "--parallel", str(os.cpu_count())], check=True,
-                   stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["cmake", "-S", SOURCE, "-B", directory, "-DFSB_TESTS=OFF", "-DFSB_BENCH=ON"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    subprocess.run(
+        ["cmake", "--build", directory, "--parallel", str(os.cpu_count())],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def programs_of(arguments):
     binaries = os.path.join(arguments.build_dir, "bin")
-    found = {name: os.path.join(binaries, name) for name in
-             ("bench-client", "bench-null", "bench-raw", "bench-dispatch", "fsbackend-mount", "fsbackend-serve",
-              "fsbackend-attach")}
+    found = {
+        name: os.path.join(binaries, name)
+        for name in (
+            "bench-client",
+            "bench-null",
+            "bench-raw",
+            "bench-dispatch",
+            "fsbackend-mount",
+            "fsbackend-serve",
+            "fsbackend-attach",
+        )
+    }
     found["passthrough_hp"] = arguments.passthrough_hp
     found["passthrough_ll"] = arguments.passthrough_ll
     return found
@@ -88,9 +160,14 @@ def programs_of(arguments):
 
 def settings_of(arguments, scratch):
     return types.SimpleNamespace(
-        scratch=scratch, programs=programs_of(arguments), configurations=arguments.configurations, headers=arguments.headers,
-        operations=arguments.operations, threads=[int(count) for count in arguments.threads],
-        **{name: getattr(arguments, name) for name in SIZES})
+        scratch=scratch,
+        programs=programs_of(arguments),
+        configurations=arguments.configurations,
+        headers=arguments.headers,
+        operations=arguments.operations,
+        threads=[int(count) for count in arguments.threads],
+        **{name: getattr(arguments, name) for name in SIZES}
+    )
 
 
 def measure(arguments, report):
@@ -135,5 +212,9 @@ def main():
     publish(data, arguments.output, "performance")
     if arguments.docs:
         publish(data, os.path.join(SOURCE, "docs"), "performance")
-    print(table.markdown(ratios.HEADER, [ratios.line(verdict) for verdict in ratios.judge(data["rows"])]))
+    print(
+        table.markdown(
+            ratios.HEADER, [ratios.line(verdict) for verdict in ratios.judge(data["rows"])]
+        )
+    )
     return 0

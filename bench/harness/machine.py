@@ -40,6 +40,8 @@ def describe():
 
 def paragraph(machine):
     where = "a virtual machine" if machine["virtual"] else "a machine"
-    return (f"Measured on {where} with {machine['cores']} cores ({machine['processor']}), "
-            f"{machine['memory_gib']:g} GiB of memory, Linux {machine['kernel']}, {machine['system']}; "
-            f"load average when it began: {machine['load_at_start']:.2f}.")
+    return (
+        f"Measured on {where} with {machine['cores']} cores ({machine['processor']}), "
+        f"{machine['memory_gib']:g} GiB of memory, Linux {machine['kernel']}, {machine['system']}; "
+        f"load average when it began: {machine['load_at_start']:.2f}."
+    )

@@ -1,15 +1,48 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Group "operations": each operation, from one client thread to eight, in all configurations in turn."""
+"""Group "operations": each of them, by one client thread to eight, in all configurations in turn."""
 
 from . import client
 from .servers import Fleet
 
-OPERATIONS = ("create", "open", "openread", "stat", "statsync", "missing", "read4k", "readcached", "write4k", "getxattr",
-              "rename", "chmod", "unlink", "list", "mkdir", "symlink", "readlink")
+OPERATIONS = (
+    "create",
+    "open",
+    "openread",
+    "stat",
+    "statsync",
+    "missing",
+    "read4k",
+    "readcached",
+    "write4k",
+    "getxattr",
+    "rename",
+    "chmod",
+    "unlink",
+    "list",
+    "mkdir",
+    "symlink",
+    "readlink",
+)
 
-CONFIGURATIONS = ("native", "classic", "classic-nospin", "uring", "uring-nospin", "server", "server-nochecks", "writeback",
-                  "passthrough", "passthrough-auto", "classic-passthrough", "hp", "hp-uring", "hp-nopassthrough",
-                  "hp-nopassthrough-uring", "ll", "ll-uring")
+CONFIGURATIONS = (
+    "native",
+    "classic",
+    "classic-nospin",
+    "uring",
+    "uring-nospin",
+    "server",
+    "server-nochecks",
+    "writeback",
+    "passthrough",
+    "passthrough-auto",
+    "classic-passthrough",
+    "hp",
+    "hp-uring",
+    "hp-nopassthrough",
+    "hp-nopassthrough-uring",
+    "ll",
+    "ll-uring",
+)
 
 
 def evicts(server, name):
@@ -19,12 +52,22 @@ def evicts(server, name):
 
 def measure(settings, report):
     with Fleet(CONFIGURATIONS, settings, report) as fleet:
-        report.start_group("operations", settings.rounds * len(settings.threads) * len(settings.operations) *
-                           len(fleet.servers))
+        report.start_group(
+            "operations",
+            settings.rounds * len(settings.threads) * len(settings.operations) * len(fleet.servers),
+        )
         for number in range(settings.rounds):
             for threads in settings.threads:
                 for name in settings.operations:
                     for server in fleet.in_turn(number):
-                        measured = client.operation(settings.programs, name, server.path, threads=threads,
-                                                    seconds=settings.seconds, evict=evicts(server, name))
-                        report.add(name, server.configuration.name, measured, round=number, threads=threads)
+                        measured = client.operation(
+                            settings.programs,
+                            name,
+                            server.path,
+                            threads=threads,
+                            seconds=settings.seconds,
+                            evict=evicts(server, name),
+                        )
+                        report.add(
+                            name, server.configuration.name, measured, round=number, threads=threads
+                        )

@@ -4,21 +4,42 @@
 from . import configurations, machine, ratios, table
 from . import statistics_of as stats
 
-BESIDE = ("native", "classic", "uring", "passthrough-auto", "hp", "hp-uring", "hp-nopassthrough", "hp-nopassthrough-uring", "ll",
-          "ll-uring")
-MODES = ("classic-nospin", "classic", "uring-nospin", "uring", "server", "server-nochecks", "writeback", "passthrough",
-         "classic-passthrough")
+BESIDE = (
+    "native",
+    "classic",
+    "uring",
+    "passthrough-auto",
+    "hp",
+    "hp-uring",
+    "hp-nopassthrough",
+    "hp-nopassthrough-uring",
+    "ll",
+    "ll-uring",
+)
+MODES = (
+    "classic-nospin",
+    "classic",
+    "uring-nospin",
+    "uring",
+    "server",
+    "server-nochecks",
+    "writeback",
+    "passthrough",
+    "classic-passthrough",
+)
 
 INTRODUCTION = """# Performance
 
 <!-- Made by bench/run --docs; do not edit. -->
 
-{machine} Run of {started}; {rounds} rounds, in each of which all configurations were measured one after the other; `a ±b%`
-is the median of the rounds and half of the distance between the slowest and the fastest.
+{machine} Run of {started}; {rounds} rounds, in each of which all
+configurations were measured one after the other; `a ±b%` is the median of the rounds and half of
+the distance between the slowest and the fastest.
 
-`bench/run --help` tells how to repeat it, `bench/check` prints the first table from the results. Operations are done by a small C program
-(`bench-client --help` lists them), whose threads have a directory each, on a tmpfs; large files lie on a disk. Peers are measured
-as they come, with their own defaults, built from libfuse's examples.
+`bench/run --help` tells how to repeat it; `bench/check` prints the first table from its results.
+Operations are done by a small C program (`bench-client --help` lists them), whose threads have a
+directory each, on a tmpfs; large files lie on a disk. Peers are measured as they come, with their
+own defaults, built from libfuse's examples; none of them makes files the caller's.
 
 ## What must hold
 
@@ -53,60 +74,136 @@ def operations(rows, drawn):
     for op in table.ordered(row["op"] for row in rows):
         line = [op]
         for threads in sorted({row["threads"] for row in rows}):
-            line.append(table.cell(stats.select(rows, op=op, config="uring", threads=threads), "rate"))
+            line.append(
+                table.cell(stats.select(rows, op=op, config="uring", threads=threads), "rate")
+            )
         growth.append(line)
-    header = ["operation"] + [f"{threads} thread(s)" for threads in sorted({row["threads"] for row in rows})]
-    return section("Operations a second, two client threads", "Beside the directory itself and the peers:",
-                   table.by_operation(of(two, BESIDE)), picture(drawn, "operations", "rates by those of the directory itself"),
-                   "Our own modes:", table.by_operation(of(two, MODES)),
-                   "### By client threads", "`uring`:", table.markdown(header, growth),
-                   picture(drawn, "threads", "rates by client threads"))
+    header = ["operation"] + [
+        f"{threads} thread(s)" for threads in sorted({row["threads"] for row in rows})
+    ]
+    return section(
+        "Operations a second, two client threads",
+        "Beside the directory itself and the peers:",
+        table.by_operation(of(two, BESIDE)),
+        picture(drawn, "operations", "rates by those of the directory itself"),
+        "Our own modes:",
+        table.by_operation(of(two, MODES)),
+        "### By client threads",
+        "`uring`:",
+        table.markdown(header, growth),
+        picture(drawn, "threads", "rates by client threads"),
+    )
 
 
 def users(rows, drawn):
     rows = [dict(row, op=f"{row['op']}, {row['user']}") for row in rows if row["group"] == "users"]
-    return rows and section("Users", "Median latency in ns, one client thread. The client takes on its next user between the "
-                            "operations, which is not timed.", table.by_operation(rows, "p50_ns"),
-                            picture(drawn, "groups", "latency by supplementary groups"))
+    return rows and section(
+        "Users",
+        "Median latency in ns, one client thread. The client takes on its next user between the "
+        "operations, which is not timed.",
+        table.by_operation(rows, "p50_ns"),
+        picture(drawn, "groups", "latency by supplementary groups"),
+    )
 
 
 def floors(rows, _):
-    rows = [dict(row, op=f"{row['op']}, {row['threads']} thread(s)") for row in rows if row["group"] == "floor"]
-    return rows and section("Floors", "Median latency in ns. `null` is the whole library with a file system that does nothing, `raw` a "
-                            "loop that gives answers it has ready.", table.by_operation(rows, "p50_ns"))
+    rows = [
+        dict(row, op=f"{row['op']}, {row['threads']} thread(s)")
+        for row in rows
+        if row["group"] == "floor"
+    ]
+    return rows and section(
+        "Floors",
+        "Median latency in ns. `null` is the whole library with a file system that does nothing, "
+        "`raw` a loop that gives answers it has ready.",
+        table.by_operation(rows, "p50_ns"),
+    )
 
 
 def plain(group, title, text, value, what=None, alt=""):
     def make(rows, drawn):
         chosen = stats.select(rows, group=group)
-        return chosen and section(title, text, table.by_operation(chosen, value), picture(drawn, what, alt) if what else "")
+        return chosen and section(
+            title,
+            text,
+            table.by_operation(chosen, value),
+            picture(drawn, what, alt) if what else "",
+        )
+
     return make
 
 
 def streams(rows, _):
-    rows = [dict(row, op=f"{row['op']}, {row['threads']} thread(s)") for row in rows if row["group"] == "stream"]
-    return rows and section("Over a stream", "Median latency in ns; both ends on this machine.", table.by_operation(rows, "p50_ns"))
+    rows = [
+        dict(row, op=f"{row['op']}, {row['threads']} thread(s)")
+        for row in rows
+        if row["group"] == "stream"
+    ]
+    return rows and section(
+        "Over a stream",
+        "Median latency in ns; both ends on this machine.",
+        table.by_operation(rows, "p50_ns"),
+    )
 
 
 SECTIONS = (
     operations,
     users,
-    plain("data", "A large file", "Bytes a second, one thread, by fio.", "bytes_a_second", "data", "data rates"),
-    plain("tree", "Walking a tree", "Entries a second, each with a stat(2), on a fresh mount. Servers that hold a descriptor "
-          "for each inode may be missing: they ran out.", "rate"),
-    plain("programs", "Programs", "Seconds, on a tree of kernel headers: first on a fresh mount, and again.", "seconds"),
-    plain("inodes", "Cost by number of inodes", "Nanoseconds an entry of a walk.", "mean_ns", "inodes", "time an entry"),
-    plain("fairness", "Eight clients", "The slowest client's rate by the mean of all.", "slowest_of_mean"),
-    plain("idle", "Idle", "Context switches a second of all threads of a server.", "switches_a_second"),
+    plain(
+        "data",
+        "A large file",
+        "Bytes a second, one thread, by fio.",
+        "bytes_a_second",
+        "data",
+        "data rates",
+    ),
+    plain(
+        "tree",
+        "Walking a tree",
+        "Entries a second, each with a stat(2), on a fresh mount. Servers that hold a descriptor "
+        "for each inode may be missing: they ran out.",
+        "rate",
+    ),
+    plain(
+        "programs",
+        "Programs",
+        "Seconds, on a tree of kernel headers: first on a fresh mount, and again.",
+        "seconds",
+    ),
+    plain(
+        "inodes",
+        "Cost by number of inodes",
+        "Nanoseconds an entry of a walk.",
+        "mean_ns",
+        "inodes",
+        "time an entry",
+    ),
+    plain(
+        "fairness",
+        "Eight clients",
+        "The slowest client's rate by the mean of all.",
+        "slowest_of_mean",
+    ),
+    plain(
+        "idle", "Idle", "Context switches a second of all threads of a server.", "switches_a_second"
+    ),
     floors,
-    plain("dispatch", "The server alone", "Nanoseconds of CPU for a request, from raw bytes to reply bytes, with a file system that does "
-          "nothing.", "ns"),
+    plain(
+        "dispatch",
+        "The server alone",
+        "Nanoseconds of CPU for a request, from raw bytes to reply bytes, with a file system that does "
+        "nothing.",
+        "ns",
+    ),
     streams,
 )
 
 
 def skipped(data):
-    lines = [f"- {entry['group']}, {entry['config'] or 'all'}: {entry['reason']}" for entry in data["skipped"]]
+    lines = [
+        f"- {entry['group']}, {entry['config'] or 'all'}: {entry['reason']}"
+        for entry in data["skipped"]
+    ]
     return section("Left out", "\n".join(lines)) if lines else ""
 
 
@@ -114,9 +211,15 @@ def make(data, drawn):
     rows = data["rows"]
     rounds = max((row["round"] for row in rows), default=0) + 1
     verdicts = [ratios.line(verdict) for verdict in ratios.judge(rows)]
-    parts = [INTRODUCTION.format(machine=machine.paragraph(data["machine"]), started=data["started"], rounds=rounds,
-                                 verdicts=table.markdown(ratios.HEADER, verdicts)).strip(),
-             section("Who was measured", configurations_table(rows))]
+    parts = [
+        INTRODUCTION.format(
+            machine=machine.paragraph(data["machine"]),
+            started=data["started"],
+            rounds=rounds,
+            verdicts=table.markdown(ratios.HEADER, verdicts),
+        ).strip(),
+        section("Who was measured", configurations_table(rows)),
+    ]
     parts += [part for part in (make_section(rows, drawn) for make_section in SECTIONS) if part]
     parts.append(skipped(data))
     return "\n\n".join(part for part in parts if part) + "\n"

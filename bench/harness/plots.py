@@ -8,8 +8,16 @@ from .table import ordered
 
 # Of many configurations those that tell the story, each always in its colour.
 SHOWN = {
-    "native": "#888888", "classic": "#9ecae1", "uring": "#2171b5", "passthrough-auto": "#08306b", "server": "#6a51a3",
-    "hp": "#fdae6b", "hp-uring": "#e6550d", "ll": "#a1d99b", "ll-uring": "#31a354", "stream": "#000000",
+    "native": "#888888",
+    "classic": "#9ecae1",
+    "uring": "#2171b5",
+    "passthrough-auto": "#08306b",
+    "server": "#6a51a3",
+    "hp": "#fdae6b",
+    "hp-uring": "#e6550d",
+    "ll": "#a1d99b",
+    "ll-uring": "#31a354",
+    "stream": "#000000",
 }
 EXTRA_COLOURS = ("#bcbd22", "#17becf", "#e377c2", "#8c564b")
 
@@ -45,7 +53,13 @@ def bars_of_operations(rows, path, pyplot):
             mine = stats.median(stats.select(rows, op=op, config=config))
             native = stats.median(stats.select(rows, op=op, config="native"))
             heights.append(mine / native if mine and native else 0)
-        axes.bar([x + i * width for x in range(len(operations))], heights, width, label=config, color=colour(config))
+        axes.bar(
+            [x + i * width for x in range(len(operations))],
+            heights,
+            width,
+            label=config,
+            color=colour(config),
+        )
     axes.set_yscale("log")
     axes.axhline(1, color=SHOWN["native"], linewidth=0.8)
     axes.set_xticks([x + 0.4 for x in range(len(operations))], operations, rotation=35, ha="right")
@@ -68,14 +82,23 @@ def lines_by_threads(rows, path, pyplot):
     figure, grid = pyplot.subplots(lines, columns, figsize=(12, 2.4 * lines), squeeze=False)
     for axes, op in zip(grid.flat, operations):
         for config in configs:
-            heights = [stats.median(stats.select(rows, op=op, config=config, threads=count)) for count in threads]
+            heights = [
+                stats.median(stats.select(rows, op=op, config=config, threads=count))
+                for count in threads
+            ]
             points = [(count, height / 1000) for count, height in zip(threads, heights) if height]
-            axes.plot([p[0] for p in points], [p[1] for p in points], marker=".", label=config, color=colour(config))
+            axes.plot(
+                [p[0] for p in points],
+                [p[1] for p in points],
+                marker=".",
+                label=config,
+                color=colour(config),
+            )
         axes.set_title(op, fontsize=9)
         axes.set_ylim(bottom=0)
         axes.set_xticks(threads)
         axes.tick_params(labelsize=7)
-    for axes in list(grid.flat)[len(operations):]:
+    for axes in list(grid.flat)[len(operations) :]:
         axes.axis("off")
     figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="lower right", ncols=4, fontsize=8)
     figure.supxlabel("client threads", fontsize=9)
@@ -97,7 +120,13 @@ def bars_of_data(rows, path, pyplot):
             mine = stats.median(stats.select(rows, op=job, config=config), "bytes_a_second")
             native = stats.median(stats.select(rows, op=job, config="native"), "bytes_a_second")
             heights.append(mine / native if mine and native else 0)
-        axes.bar([x + i * width for x in range(len(jobs))], heights, width, label=config, color=colour(config))
+        axes.bar(
+            [x + i * width for x in range(len(jobs))],
+            heights,
+            width,
+            label=config,
+            color=colour(config),
+        )
     axes.axhline(1, color=SHOWN["native"], linewidth=0.8)
     axes.set_yscale("log")
     axes.set_xticks([x + 0.4 for x in range(len(jobs))], jobs, rotation=25, ha="right", fontsize=8)
@@ -116,8 +145,17 @@ def line_of_growth(rows, group, by, value, scale, labels, path, pyplot):
     for config in ordered(row["config"] for row in rows):
         mine = stats.select(rows, config=config)
         places = sorted({by(row) for row in mine})
-        heights = [stats.median([row for row in mine if by(row) == place], value) / scale for place in places]
-        axes.plot([max(place, 0.5) for place in places], heights, marker=".", label=config, color=colour(config))
+        heights = [
+            stats.median([row for row in mine if by(row) == place], value) / scale
+            for place in places
+        ]
+        axes.plot(
+            [max(place, 0.5) for place in places],
+            heights,
+            marker=".",
+            label=config,
+            color=colour(config),
+        )
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel(labels[0])
@@ -143,9 +181,25 @@ def draw(rows, directory):
         "operations": bars_of_operations(rows, to("operations.svg"), pyplot),
         "threads": lines_by_threads(rows, to("threads.svg"), pyplot),
         "data": bars_of_data(rows, to("data.svg"), pyplot),
-        "inodes": line_of_growth(rows, "inodes", lambda row: row["count"], "mean_ns", 1000,
-                                 ("files in the tree", "us an entry, walking"), to("inodes.svg"), pyplot),
-        "groups": line_of_growth(rows, "groups", lambda row: row["groups"], "p50_ns", 1000,
-                                 ("supplementary groups of the caller (0 at 0.5)", "us an open+close"), to("groups.svg"), pyplot),
+        "inodes": line_of_growth(
+            rows,
+            "inodes",
+            lambda row: row["count"],
+            "mean_ns",
+            1000,
+            ("files in the tree", "us an entry, walking"),
+            to("inodes.svg"),
+            pyplot,
+        ),
+        "groups": line_of_growth(
+            rows,
+            "groups",
+            lambda row: row["groups"],
+            "p50_ns",
+            1000,
+            ("supplementary groups of the caller (0 at 0.5)", "us an open+close"),
+            to("groups.svg"),
+            pyplot,
+        ),
     }
     return {what: name for what, name in drawn.items() if name}

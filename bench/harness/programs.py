@@ -10,19 +10,44 @@ import time
 from . import client
 from .servers import Fleet
 
-CONFIGURATIONS = ("native", "classic", "uring", "server", "passthrough-auto", "hp", "hp-uring", "ll", "ll-uring", "stream")
+CONFIGURATIONS = (
+    "native",
+    "classic",
+    "uring",
+    "server",
+    "passthrough-auto",
+    "hp",
+    "hp-uring",
+    "ll",
+    "ll-uring",
+    "stream",
+)
 
 
 def header_tree(given):
     """The tree that was given, Debian's headers of a kernel, or what they leave for programs."""
-    found = [given] if given else sorted(glob.glob("/usr/src/linux-headers-*-common")) + ["/usr/include/linux"]
+    found = (
+        [given]
+        if given
+        else sorted(glob.glob("/usr/src/linux-headers-*-common")) + ["/usr/include/linux"]
+    )
     return next((path for path in found if os.path.isdir(path)), None)
 
 
 def make(settings, headers):
     tree = os.path.join(settings.scratch.directory("small", "programs"), "tree")
     shutil.copytree(headers, tree, symlinks=True)
-    git = ["git", "-C", tree, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "gc.auto=0"]
+    git = [
+        "git",
+        "-C",
+        tree,
+        "-c",
+        "user.name=bench",
+        "-c",
+        "user.email=bench@localhost",
+        "-c",
+        "gc.auto=0",
+    ]
     for words in (["init", "-q"], ["add", "-A", "--force"], ["commit", "-q", "-m", "headers"]):
         client.run(git + words)
     return tree
@@ -36,7 +61,9 @@ PROGRAMS = {
 
 def timed(words, path):
     begin = time.monotonic()
-    done = subprocess.run(words, cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
+    done = subprocess.run(
+        words, cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300
+    )
     seconds = time.monotonic() - begin
     if done.returncode > 1:
         raise client.Failed(f"{' '.join(words)}: {done.stderr.strip()[-200:]}")
@@ -48,7 +75,12 @@ def run_both_ways(report, server, number):
     for name, words in PROGRAMS.items():
         server.restart()
         for state in ("first", "again"):
-            report.add(f"{name}, {state}", server.configuration.name, timed(words, server.path), round=number)
+            report.add(
+                f"{name}, {state}",
+                server.configuration.name,
+                timed(words, server.path),
+                round=number,
+            )
 
 
 def measure(settings, report):

@@ -14,8 +14,13 @@ def identity(row):
 
 class Report:
     def __init__(self, machine, options):
-        self.data = {"machine": machine, "options": options, "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-                     "skipped": [], "rows": []}
+        self.data = {
+            "machine": machine,
+            "options": options,
+            "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            "skipped": [],
+            "rows": [],
+        }
         self.total = 0
         self.done = 0
         self.group = ""
@@ -40,13 +45,29 @@ class Report:
 
     def add(self, op, config, measured, *, round=0, threads=1, user="root"):
         """measured: {value: number} of one measurement."""
-        row = {"group": self.group, "op": op, "config": config, "threads": threads, "user": user, "round": round}
+        row = {
+            "group": self.group,
+            "op": op,
+            "config": config,
+            "threads": threads,
+            "user": user,
+            "round": round,
+        }
         row.update({key: value for key, value in measured.items() if key not in row})
         self.data["rows"].append(row)
         self.done += 1
-        shown = f"{measured['rate']:,.0f}/s" if "rate" in measured else \
-            ", ".join(f"{key} {value:,.6g}" for key, value in measured.items() if isinstance(value, (int, float)))
-        self.say(f"{self.done}/{self.total} round {round + 1}, {op}, {config}, {threads} thread(s), {user}: {shown}")
+        shown = (
+            f"{measured['rate']:,.0f}/s"
+            if "rate" in measured
+            else ", ".join(
+                f"{key} {value:,.6g}"
+                for key, value in measured.items()
+                if isinstance(value, (int, float))
+            )
+        )
+        self.say(
+            f"{self.done}/{self.total} round {round + 1}, {op}, {config}, {threads} thread(s), {user}: {shown}"
+        )
 
     def add_to(self, path):
         """Take over from a former run what this one has not measured anew."""
@@ -56,9 +77,12 @@ class Report:
             former = json.load(file)
         new = {identity(row) for row in self.data["rows"]}
         groups = {row["group"] for row in self.data["rows"]}
-        self.data["rows"] = [row for row in former["rows"] if identity(row) not in new] + self.data["rows"]
-        self.data["skipped"] = [entry for entry in former["skipped"] if entry["group"] not in groups] + \
-            self.data["skipped"]
+        self.data["rows"] = [row for row in former["rows"] if identity(row) not in new] + self.data[
+            "rows"
+        ]
+        self.data["skipped"] = [
+            entry for entry in former["skipped"] if entry["group"] not in groups
+        ] + self.data["skipped"]
 
     def write(self, path):
         temporary = path + ".new"

@@ -83,8 +83,10 @@ class Scratch:
 
     def mount_tmpfs(self, *names):
         path = self.directory(*names)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=75%,nr_inodes=0", "fsbackend-bench", path],
-                       check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=75%,nr_inodes=0", "fsbackend-bench", path],
+            check=True,
+        )
         os.chmod(path, 0o755)
         return path
 
@@ -99,8 +101,8 @@ class Scratch:
             abort_connection(device)
             subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL)
 
-    # FUSE over io_uring is a matter of the whole machine: it is on only as long as it takes to mount. Who else
-    # switches it, the tests do, holds the same lock.
+    # FUSE over io_uring is a matter of the whole machine: it is on only as long as it takes to
+    # mount. Who else switches it, the tests do, holds the same lock.
 
     def enable_uring(self):
         """Return: whether it is on."""

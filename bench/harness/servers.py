@@ -21,11 +21,11 @@ def knows_options(path, options):
 class Server:
     """A mount of one configuration: .path is where to work, .source what is served."""
 
-    def __init__(self, configuration, scratch, programs, where="small", source=None):
+    def __init__(self, configuration, scratch, programs, source=None):
         self.configuration = configuration
         self.scratch = scratch
         self.programs = programs
-        self.source = source or scratch.directory(where, configuration.name)
+        self.source = source or scratch.directory("small", configuration.name)
         os.chmod(self.source, 0o755)
         self.path = self.source
         self.process = None  # that mounts
@@ -38,7 +38,9 @@ class Server:
             return self
         program = self._program(configuration.program)
         if not knows_options(program, configuration.needs):
-            raise Unavailable(f"{configuration.program} has no option {' '.join(configuration.needs)}")
+            raise Unavailable(
+                f"{configuration.program} has no option {' '.join(configuration.needs)}"
+            )
         if configuration.uring and not os.path.exists(scratching.URING_PARAMETER):
             raise Unavailable("the kernel has no FUSE over io_uring")
         self.path = self.scratch.directory("mnt", configuration.name)
@@ -65,7 +67,9 @@ class Server:
             if self.configuration.beside:
                 self._start_beside(log)
             self.process = self._spawn(program, self.configuration.command, log)
-            came = scratching.wait_until(lambda: self.process.poll() is not None or self.mounted(), 20)
+            came = scratching.wait_until(
+                lambda: self.process.poll() is not None or self.mounted(), 20
+            )
             if not came or not self.mounted() or not self._answers():
                 log.seek(0)
                 raise Unavailable("it does not mount: " + " ".join(log.read().split())[-200:])
@@ -73,8 +77,13 @@ class Server:
             raise Unavailable("it does not use io_uring")
 
     def _spawn(self, program, command, log):
-        words = [word.format(source=self.source, mount=self.path, socket=self._socket()) for word in command]
-        process = subprocess.Popen([program] + words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        words = [
+            word.format(source=self.source, mount=self.path, socket=self._socket())
+            for word in command
+        ]
+        process = subprocess.Popen(
+            [program] + words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
         self.scratch.processes.append(process)
         return process
 
@@ -82,7 +91,9 @@ class Server:
         return os.path.join(self.scratch.directory("log"), self.configuration.name + ".socket")
 
     def _start_beside(self, log):
-        self.beside = self._spawn(self._program(self.configuration.beside_program), self.configuration.beside, log)
+        self.beside = self._spawn(
+            self._program(self.configuration.beside_program), self.configuration.beside, log
+        )
         if not scratching.wait_until(lambda: os.path.exists(self._socket()), 10):
             raise Unavailable(f"{self.configuration.beside_program} does not listen")
 
@@ -90,8 +101,14 @@ class Server:
         return any(point == self.path for _, point in scratching.mounts_below(self.path))
 
     def _answers(self):
-        return subprocess.run(["timeout", "20", "stat", self.path], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(
+                ["timeout", "20", "stat", self.path],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            ).returncode
+            == 0
+        )
 
     def _has_thread(self, beginning):
         for path in glob.glob(f"/proc/{self.process.pid}/task/*/comm"):
@@ -120,12 +137,12 @@ class Server:
 class Fleet:
     """All configurations of a group, mounted at the same time, so that they can be measured in turn."""
 
-    def __init__(self, names, settings, report, where="small", source=None):
+    def __init__(self, names, settings, report, source=None):
         self.servers = []
         for name in names:
             if name not in settings.configurations:
                 continue
-            server = Server(configurations.find(name), settings.scratch, settings.programs, where, source)
+            server = Server(configurations.find(name), settings.scratch, settings.programs, source)
             try:
                 self.servers.append(server.start())
             except Unavailable as reason:

@@ -23,5 +23,8 @@ def spread(rows, value="rate"):
 def paired_ratios(ours, theirs, value="rate"):
     """Round by round, as the rounds of both were measured side by side."""
     by_round = {row["round"]: row[value] for row in theirs if value in row}
-    return [row[value] / by_round[row["round"]] for row in ours
-            if value in row and by_round.get(row["round"])]
+    return [
+        row[value] / by_round[row["round"]]
+        for row in ours
+        if value in row and by_round.get(row["round"])
+    ]

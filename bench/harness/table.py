@@ -38,7 +38,9 @@ def by_operation(rows, value="rate"):
     configurations = ordered(row["config"] for row in rows)
     lines = []
     for op in ordered(row["op"] for row in rows):
-        lines.append([op] + [cell(stats.select(rows, op=op, config=name), value) for name in configurations])
+        lines.append(
+            [op] + [cell(stats.select(rows, op=op, config=name), value) for name in configurations]
+        )
     return markdown(["operation"] + configurations, lines)
 
 
@@ -47,5 +49,7 @@ def by_configuration(rows, value="rate"):
     operations = ordered(row["op"] for row in rows)
     lines = []
     for name in ordered(row["config"] for row in rows):
-        lines.append([name] + [cell(stats.select(rows, op=op, config=name), value) for op in operations])
+        lines.append(
+            [name] + [cell(stats.select(rows, op=op, config=name), value) for op in operations]
+        )
     return markdown(["configuration"] + operations, lines)

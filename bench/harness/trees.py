@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Groups "tree" and "inodes": walking through many files that the client has not seen, and how cost grows with them."""
+"""Groups "tree" and "inodes": walking through many files that the client has not seen, and how cost
+grows with them."""
 
 import json
 import os
@@ -8,7 +9,17 @@ import shutil
 from . import client, configurations
 from .servers import Fleet, Server, Unavailable
 
-CONFIGURATIONS = ("native", "classic", "uring", "server", "hp", "hp-uring", "ll", "ll-uring", "stream")
+CONFIGURATIONS = (
+    "native",
+    "classic",
+    "uring",
+    "server",
+    "hp",
+    "hp-uring",
+    "ll",
+    "ll-uring",
+    "stream",
+)
 GROWING = ("native", "classic", "uring")
 
 
@@ -51,7 +62,9 @@ def measure(settings, report):
         able = set(fleet.servers)
         for number in range(settings.rounds):
             for server in fleet.in_turn(number):
-                if server in able and not walk_or_tell(settings, report, server, number, f"walk of {files} files"):
+                if server in able and not walk_or_tell(
+                    settings, report, server, number, f"walk of {files} files"
+                ):
                     able.remove(server)
     shutil.rmtree(tree)
 
@@ -66,7 +79,9 @@ def measure_growth(settings, report):
             for name in GROWING:
                 if name not in settings.configurations:
                     continue
-                server = Server(configurations.find(name), settings.scratch, settings.programs, source=tree)
+                server = Server(
+                    configurations.find(name), settings.scratch, settings.programs, source=tree
+                )
                 walk_or_tell(settings, report, server, number, f"walk of {files} files")
                 server.stop()
         shutil.rmtree(tree)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Group "users": root, a user with 16 groups, and two users in turn on one thread; and how cost grows with groups."""
+"""Group "users": root, a user with 16 groups, and two users in turn on one thread. Group "groups":
+how cost grows with their number."""
 
 from . import client
 from .servers import Fleet
@@ -21,14 +22,19 @@ GROWTH_OPERATION = "open"
 
 def measure(settings, report):
     with Fleet(CONFIGURATIONS, settings, report) as fleet:
-        report.start_group("users", settings.rounds * len(OPERATIONS) * len(CALLERS) * len(fleet.servers))
+        report.start_group(
+            "users", settings.rounds * len(OPERATIONS) * len(CALLERS) * len(fleet.servers)
+        )
         for number in range(settings.rounds):
             for name in OPERATIONS:
                 for server in fleet.in_turn(number):
                     for caller, how in CALLERS.items():
-                        measured = client.operation(settings.programs, name, server.path, seconds=settings.seconds,
-                                                    **how)
-                        report.add(name, server.configuration.name, measured, round=number, user=caller)
+                        measured = client.operation(
+                            settings.programs, name, server.path, seconds=settings.seconds, **how
+                        )
+                        report.add(
+                            name, server.configuration.name, measured, round=number, user=caller
+                        )
 
 
 def measure_growth(settings, report):
@@ -37,7 +43,17 @@ def measure_growth(settings, report):
         for number in range(settings.rounds):
             for count in GROUP_COUNTS:
                 for server in fleet.in_turn(number):
-                    measured = client.operation(settings.programs, GROWTH_OPERATION, server.path, seconds=settings.seconds,
-                                                users=(f"20001:20001:{count}",))
-                    report.add(GROWTH_OPERATION, server.configuration.name, measured | {"groups": count},
-                               round=number, user=f"{count} groups")
+                    measured = client.operation(
+                        settings.programs,
+                        GROWTH_OPERATION,
+                        server.path,
+                        seconds=settings.seconds,
+                        users=(f"20001:20001:{count}",),
+                    )
+                    report.add(
+                        GROWTH_OPERATION,
+                        server.configuration.name,
+                        measured | {"groups": count},
+                        round=number,
+                        user=f"{count} groups",
+                    )

@@ -33,13 +33,21 @@ static const struct request requests[] = {
 	{ "OPEN", FUSE_OPEN, &open_in, sizeof(open_in) },
 };
 
-static char payload[PAYLOAD];
-static size_t replies;
+/** A server, and a message in which one request after the other is handed in. */
+struct bench {
+	struct fsb_server *server;
+	struct fsb_message message;
+	struct iovec in;
+	struct iovec out;
+	_Alignas(8) char bytes[256];
+	size_t replies;
+};
 
 static int take_reply(struct fsb_message *message, const struct fuse_out_header *header)
 {
-	(void)message;
-	replies += header->error == 0;
+	struct bench *bench = message->owner;
+
+	bench->replies += header->error == 0;
 	return 0;
 }
 
@@ -51,42 +59,34 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static size_t write_request(char *bytes, const struct request *request, uint64_t unique)
+static void set_request(struct bench *bench, const struct request *request)
 {
 	struct fuse_in_header header = {
 		.len = (uint32_t)(sizeof(header) + request->length),
 		.opcode = request->opcode,
-		.unique = unique,
+		.unique = 2,
 		.nodeid = FSB_ROOT_NODEID,
 		.uid = 1000,
 		.gid = 1000,
 		.pid = 1,
 	};
 
-	memcpy(bytes, &header, sizeof(header));
-	memcpy(bytes + sizeof(header), request->body, request->length);
-	return header.len;
+	memcpy(bench->bytes, &header, sizeof(header));
+	memcpy(bench->bytes + sizeof(header), request->body, request->length);
+	bench->in.iov_len = header.len;
 }
 
 /* Return: ns a request of one batch, or 0 when a request failed. */
-static double time_batch(struct fsb_server *server, struct fsb_message *message,
-			 const struct request *request)
+static double time_batch(struct bench *bench, const struct request *request)
 {
-	static _Alignas(8) char bytes[256];
-	struct iovec in = { bytes, write_request(bytes, request, 4) };
-	struct iovec out = { payload, sizeof(payload) };
-
-	message->request = &in;
-	message->nrequest = 1;
-	message->payload = &out;
-	message->npayload = 1;
-	replies = 0;
+	set_request(bench, request);
+	bench->replies = 0;
 	uint64_t begin = now_ns();
 	for (unsigned int i = 0; i < REQUESTS; i++)
-		if (fsb_server_handle(server, message) < 0)
+		if (fsb_server_handle(bench->server, &bench->message) < 0)
 			return 0;
 	double took = (double)(now_ns() - begin) / REQUESTS;
-	return replies == REQUESTS ? took : 0;
+	return bench->replies == REQUESTS ? took : 0;
 }
 
 static double median(double *values, unsigned int count)
@@ -100,27 +100,28 @@ static double median(double *values, unsigned int count)
 	return values[count / 2];
 }
 
-static int measure(struct fsb_server *server, struct fsb_message *message)
+static int agree(struct bench *bench)
 {
-	const struct fuse_init_in init_in = { .major = FUSE_KERNEL_VERSION,
-					      .minor = FUSE_KERNEL_MINOR_VERSION,
-					      .max_readahead = 131072,
-					      .flags = (uint32_t)(FUSE_INIT_EXT | FUSE_MAX_PAGES) };
-	const struct request init = { "INIT", FUSE_INIT, &init_in, sizeof(init_in) };
-	static _Alignas(8) char bytes[256];
-	struct iovec in = { bytes, write_request(bytes, &init, 2) };
-	struct iovec out = { payload, sizeof(payload) };
-	double ns[BATCHES];
+	const struct fuse_init_in in = { .major = FUSE_KERNEL_VERSION,
+					 .minor = FUSE_KERNEL_MINOR_VERSION,
+					 .max_readahead = 131072,
+					 .flags = (uint32_t)(FUSE_INIT_EXT | FUSE_MAX_PAGES) };
+	const struct request init = { "INIT", FUSE_INIT, &in, sizeof(in) };
 
-	message->request = &in;
-	message->nrequest = 1;
-	message->payload = &out;
-	message->npayload = 1;
-	if (fsb_server_handle(server, message) < 0)
-		return -EPROTO;
+	set_request(bench, &init);
+	return fsb_server_handle(bench->server, &bench->message);
+}
+
+static int measure(struct bench *bench)
+{
+	double ns[BATCHES];
+	int err = agree(bench);
+
+	if (err)
+		return err;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		for (unsigned int batch = 0; batch < BATCHES; batch++) {
-			ns[batch] = time_batch(server, message, &requests[i]);
+			ns[batch] = time_batch(bench, &requests[i]);
 			if (ns[batch] == 0)
 				return -EIO;
 		}
@@ -131,19 +132,24 @@ static int measure(struct fsb_server *server, struct fsb_message *message)
 
 int main(void)
 {
+	static char payload[PAYLOAD];
+	static struct bench bench = { .out = { payload, sizeof(payload) } };
 	struct fsb_filesystem filesystem = { .ops = &nullfs_ops };
 	struct fsb_server_config config;
-	struct fsb_server *server;
-	struct fsb_message message;
 
 	fsb_server_config_init(&config);
 	config.filesystem = &filesystem;
-	int err = fsb_server_new(&config, &server);
+	int err = fsb_server_new(&config, &bench.server);
 	if (!err) {
-		fsb_message_init(&message, take_reply, NULL);
-		err = measure(server, &message);
-		fsb_server_free(server);
-		fsb_message_clear(&message);
+		bench.in.iov_base = bench.bytes;
+		fsb_message_init(&bench.message, take_reply, &bench);
+		bench.message.request = &bench.in;
+		bench.message.nrequest = 1;
+		bench.message.payload = &bench.out;
+		bench.message.npayload = 1;
+		err = measure(&bench);
+		fsb_server_free(bench.server);
+		fsb_message_clear(&bench.message);
 	}
 	if (err)
 		fprintf(stderr, "bench-dispatch: %s\n", strerror(-err));

@@ -2,14 +2,17 @@
 /*
  * Files whose bytes the client's kernel reads and writes by itself.
  *
- * The kernel acts as the thread that registers the file, CAP_SYS_ADMIN included: so only files of file systems that do not ask for it. That is the server, or whoever it wears already: with CAP_FSETID for a client's
- * root, whose writes leave set-id bits alone; without it for all others, so that the host clears them. Somebody of the other kind who
- * opens the file for writing meanwhile is answered FSB_OPEN_DIRECT_IO beside the id: mappings go to the host's file as those of the others
- * do, reads and writes come to the server.
+ * The kernel acts as the thread that registers the file, CAP_SYS_ADMIN included: so only files of
+ * file systems that do not ask for it. That is the server, or whoever it wears already: with
+ * CAP_FSETID for a client's root, whose writes leave set-id bits alone; without it for all others,
+ * so that the host clears them. Somebody of the other kind who opens the file for writing meanwhile
+ * is answered FSB_OPEN_DIRECT_IO beside the id: mappings go to the host's file as those of the
+ * others do, reads and writes come to the server.
  *
- * The client's kernel counts opens and closes before the server hears of them, so that what is open here is never less than there: an inode
- * changes between the two ways of being served only while it is not open at all. A mapping may outlive the handle that it was made
- * by, with nothing to tell the server. So a file that was registered once always is, until the client forgets it, which it
+ * The client's kernel counts opens and closes before the server hears of them, so that what is open
+ * here is never less than there: an inode changes between the two ways of being served only while
+ * it is not open at all. A mapping may outlive the handle that it was made by, with nothing to tell
+ * the server. So a file that was registered once always is, until the client forgets it, which it
  * does not as long as the mapping is there.
  */
 #define _GNU_SOURCE
@@ -37,8 +40,8 @@ static pthread_mutex_t *lock_of(struct passthrough *pt, const struct inode *inod
 
 bool backing_possible(const struct passthrough *pt)
 {
-	return pt->config.backing != FSB_BACKING_OFF && !pt->config.writeback && !pt->config.no_open &&
-	       credentials_can_register(&pt->own);
+	return pt->config.backing != FSB_BACKING_OFF && !pt->config.writeback &&
+	       !pt->config.no_open && credentials_can_register(&pt->own);
 }
 
 /* ---- Who writes ---- */
@@ -54,10 +57,12 @@ static bool is_writing(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Whether its set-group-id bit stays or goes by the groups of the one who writes, which differ from one to the other. */
+/* Whether its set-group-id bit stays or goes by the groups of the one who writes, which differ from
+ * one to the other. */
 static bool depends_on_groups(const struct fsb_context *ctx, const struct fsb_attr *attr, int flags)
 {
-	return is_writing(flags) && !is_privileged(ctx) && (attr->mode & (S_ISGID | S_IXGRP)) == S_ISGID;
+	return is_writing(flags) && !is_privileged(ctx) &&
+	       (attr->mode & (S_ISGID | S_IXGRP)) == S_ISGID;
 }
 
 static bool is_direct(const struct passthrough *pt, int flags)
@@ -68,64 +73,57 @@ static bool is_direct(const struct passthrough *pt, int flags)
 /* ---- Registering ---- */
 
 /*
- * Each write is a round trip otherwise, and so is each read where the client caches nothing. What it does cache it reads faster when it
- * opens the file the next time, as registering takes some microseconds; but the first time it has to fetch it, and to
- * copy it once more. See docs/architecture.md for what that comes to.
+ * Each write is a round trip otherwise, and so is each read where the client caches nothing. What
+ * it does cache it reads faster when it opens the file the next time, as registering takes some
+ * microseconds; but the first time it has to fetch it, and to copy it once more. See
+ * docs/architecture.md for what that comes to.
  */
 static bool is_worth_it(const struct passthrough *pt, const struct fsb_attr *attr, int flags)
 {
-	return pt->config.backing == FSB_BACKING_ON || is_writing(flags) || pt->config.cache == FSB_CACHE_NONE ||
-	       pt->config.attr_timeout_ns == 0 || attr->size >= PAYS_FROM;
+	return pt->config.backing == FSB_BACKING_ON || is_writing(flags) ||
+	       pt->config.cache == FSB_CACHE_NONE || pt->config.attr_timeout_ns == 0 ||
+	       attr->size >= PAYS_FROM;
 }
 
-static bool is_wanted(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, const struct fsb_attr *attr, int flags)
+static bool is_wanted(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode,
+		      const struct fsb_attr *attr, int flags)
 {
-	if (!S_ISREG(inode->type) || inode->mount->foreign || atomic_load_explicit(&pt->backing.refused, memory_order_relaxed))
+	if (!S_ISREG(inode->type) || inode->mount->foreign ||
+	    atomic_load_explicit(&pt->backing.refused, memory_order_relaxed))
 		return false;
 	if (atomic_load_explicit(&opened_get(inode)->passed, memory_order_relaxed))
 		return true;
-	return !is_direct(pt, flags) && !depends_on_groups(ctx, attr, flags) && is_worth_it(pt, attr, flags);
+	return !is_direct(pt, flags) && !depends_on_groups(ctx, attr, flags) &&
+	       is_worth_it(pt, attr, flags);
 }
 
 static void note_refusal(struct passthrough *pt, int err)
 {
 	if (err == -EPERM && !atomic_exchange(&pt->backing.refused, true))
 		log_write(&pt->config.log, FSB_LOG_WARNING,
-			  "passthrough: the kernel does not let files be registered; all are served by this process");
+			  "passthrough: the kernel does not let files be registered; all are "
+			  "served by this process");
 }
 
-/* In client mode a thread is the server mostly, and a change costs more than it is worth for a reader. */
-static bool is_registered_privileged(const struct passthrough *pt, const struct fsb_context *ctx, int flags)
+/* In client mode a thread is the server mostly, and a change costs more than it is worth for a
+ * reader. */
+static bool is_registered_privileged(const struct passthrough *pt, const struct fsb_context *ctx,
+				     int flags)
 {
-	return is_privileged(ctx) || (pt->config.permissions == FSB_PERMISSIONS_CLIENT && !is_writing(flags));
-}
-
-/*
- * A set-group-id bit without permission to execute, which a member of the group keeps, has to stay: the client's kernel asks for it to be
- * cleared when another writes.
- */
-static int wear_to_register(struct passthrough *pt, const struct fsb_context *ctx, const struct fsb_attr *attr, bool privileged,
-			    struct worn *worn)
-{
-	struct fsb_context member = { .uid = ctx->uid, .gid = attr->gid, .flags = FSB_CONTEXT_GROUPS_KNOWN };
-	unsigned int how = WEAR_SERVER | WEAR_REGISTER;
-
-	if (privileged)
-		return credentials_wear(pt, ctx, how, worn);
-	/* In server mode it is the caller who is worn already. */
-	if (pt->config.permissions == FSB_PERMISSIONS_SERVER)
-		return credentials_wear(pt, ctx, how | WEAR_KILL, worn);
-	return credentials_wear(pt, &member, how | WEAR_KILL | WEAR_GROUPS, worn);
+	return is_privileged(ctx) ||
+	       (pt->config.permissions == FSB_PERMISSIONS_CLIENT && !is_writing(flags));
 }
 
 /* Return: the id, or 0 for a file that cannot be registered. */
-static int register_file(struct passthrough *pt, const struct fsb_context *ctx, const struct fsb_attr *attr, int fd, bool privileged)
+static int register_file(struct passthrough *pt, const struct fsb_context *ctx, int fd,
+			 bool privileged)
 {
 	_cleanup_worn_ struct worn worn = { 0 };
-	int id = wear_to_register(pt, ctx, attr, privileged, &worn);
+	unsigned int how = WEAR_SERVER | WEAR_REGISTER | (privileged ? 0 : WEAR_KILL);
 
-	if (!id)
-		id = pt->backing.files->open(pt->backing.files, fd);
+	if (credentials_wear(pt, ctx, how, &worn) != 0)
+		return 0;
+	int id = pt->backing.files->open(pt->backing.files, fd);
 	if (id < 0)
 		note_refusal(pt, id);
 	return id > 0 ? id : 0;
@@ -142,16 +140,19 @@ static void unregister_file(struct passthrough *pt, int id)
 
 /* ---- Handles ---- */
 
-/* The kernel opens the host's file with the client's flags: what it would refuse must be refused here, where the error is told. */
+/* The kernel opens the host's file with the client's flags: what it would refuse must be refused
+ * here, where the error is told. */
 static bool takes_direct(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0 && fcntl(fd, F_SETFL, flags) == 0;
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0 &&
+	       fcntl(fd, F_SETFL, flags) == 0;
 }
 
-static void answer(const struct passthrough *pt, const struct fsb_context *ctx, const struct opened *opened, const struct fsb_attr *attr,
-		   int flags, struct fsb_open *open)
+static void answer(const struct passthrough *pt, const struct fsb_context *ctx,
+		   const struct opened *opened, const struct fsb_attr *attr, int flags,
+		   struct fsb_open *open)
 {
 	bool like_others = !is_writing(flags) || opened->privileged == is_privileged(ctx);
 
@@ -161,14 +162,14 @@ static void answer(const struct passthrough *pt, const struct fsb_context *ctx, 
 		open->flags |= FSB_OPEN_DIRECT_IO | FSB_OPEN_PARALLEL_DIRECT_WRITES;
 }
 
-static int begin(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, const struct fsb_attr *attr, int fd,
-		 int flags, struct fsb_open *open)
+static int begin(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode,
+		 const struct fsb_attr *attr, int fd, int flags, struct fsb_open *open)
 {
 	struct opened *opened = opened_get(inode);
 
 	if (opened->handles == 0 && is_wanted(pt, ctx, inode, attr, flags)) {
 		opened->privileged = is_registered_privileged(pt, ctx, flags);
-		opened->id = register_file(pt, ctx, attr, fd, opened->privileged);
+		opened->id = register_file(pt, ctx, fd, opened->privileged);
 	}
 	if (opened->id > 0) {
 		if (is_direct(pt, flags) && !takes_direct(fd))
@@ -190,8 +191,8 @@ static void end(struct passthrough *pt, struct opened *opened)
 	opened->id = 0;
 }
 
-int backing_begin(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode, const struct fsb_attr *attr, int fd, int flags,
-		  struct fsb_open *open)
+int backing_begin(struct passthrough *pt, const struct fsb_context *ctx, struct inode *inode,
+		  const struct fsb_attr *attr, int fd, int flags, struct fsb_open *open)
 {
 	if (!pt->backing.files)
 		return 0;
@@ -222,7 +223,8 @@ uint64_t backing_attr_timeout(const struct passthrough *pt, struct inode *inode)
 	uint64_t timeout_ns = pt->config.attr_timeout_ns;
 	struct opened *opened = atomic_load_explicit(&inode->opened, memory_order_acquire);
 
-	if (opened && atomic_load_explicit(&opened->passed, memory_order_relaxed) && timeout_ns > NSEC_PER_SEC)
+	if (opened && atomic_load_explicit(&opened->passed, memory_order_relaxed) &&
+	    timeout_ns > NSEC_PER_SEC)
 		return NSEC_PER_SEC;
 	return timeout_ns;
 }

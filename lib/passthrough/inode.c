@@ -134,16 +134,6 @@ int inode_get(struct passthrough *pt, uint64_t nodeid, struct inode **inode)
 	return *inode ? 0 : -ESTALE;
 }
 
-void inode_use_again(struct passthrough *pt, struct inode *inode)
-{
-	struct inode_shard *shard = shard_of_id(pt, inode->nodeid);
-
-	/* Under the lock, so that an eviction that has seen no user is over. */
-	pthread_mutex_lock(&shard->lock);
-	start_use(inode);
-	pthread_mutex_unlock(&shard->lock);
-}
-
 void inode_put(struct passthrough *pt, struct inode *inode)
 {
 	atomic_fetch_sub_explicit(&inode->users, 1, memory_order_release);

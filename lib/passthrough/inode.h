@@ -111,8 +111,6 @@ void inodes_forget_all(struct passthrough *pt);
 
 /** Use the inode of a nodeid. Return: 0; -ESTALE for one that the client does not hold. */
 int inode_get(struct passthrough *pt, uint64_t nodeid, struct inode **inode);
-/** Use an inode for which the caller holds a reference already (a handle's). */
-void inode_use_again(struct passthrough *pt, struct inode *inode);
 /** End of the use. */
 void inode_put(struct passthrough *pt, struct inode *inode);
 

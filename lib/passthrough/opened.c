@@ -15,7 +15,8 @@ struct opened *opened_get(struct inode *inode)
 	struct opened *made = calloc(1, sizeof(*made));
 	if (!made)
 		return NULL;
-	if (atomic_compare_exchange_strong_explicit(&inode->opened, &opened, made, memory_order_acq_rel, memory_order_acquire))
+	if (atomic_compare_exchange_strong_explicit(&inode->opened, &opened, made,
+						    memory_order_acq_rel, memory_order_acquire))
 		return made;
 	free(made); /* another open was faster */
 	return opened;
@@ -35,14 +36,16 @@ static uint64_t version_of(const struct fsb_attr *attr)
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (attr->ctime.sec > now.tv_sec - SETTLED_S - 1)
 		return 0;
-	return mix(mix(mix(attr->size, (uint64_t)attr->ctime.sec), attr->ctime.nsec), attr->mode) | 1;
+	return mix(mix(mix(attr->size, (uint64_t)attr->ctime.sec), attr->ctime.nsec), attr->mode) |
+	       1;
 }
 
 bool opened_unchanged(struct opened *opened, const struct fsb_attr *attr)
 {
 	uint64_t version = version_of(attr);
 
-	return atomic_exchange_explicit(&opened->seen, version, memory_order_acq_rel) == version && version != 0;
+	return atomic_exchange_explicit(&opened->seen, version, memory_order_acq_rel) == version &&
+	       version != 0;
 }
 
 uint32_t opened_clock(void)

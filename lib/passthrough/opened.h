@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is remembered of an inode from its first open on: what it was like at the last one, so that the client may keep what it has
- * cached, and how its file is served while it is open. Most inodes are never opened, and have none of this.
+ * What is remembered of an inode from its first open on: what it was like at the last one, so that
+ * the client may keep what it has cached, and how its file is served while it is open. Most inodes
+ * are never opened, and have none of this.
  */
 #ifndef FSB_PASSTHROUGH_OPENED_H
 #define FSB_PASSTHROUGH_OPENED_H
@@ -19,7 +20,8 @@ struct inode;
  *
  * Under the lock of backing.c:
  * @handles:    of the file, that are open
- * @id:         under which the file is registered with the client's kernel, while there are any; 0: it is not
+ * @id:         under which the file is registered with the client's kernel, while there are any; 0:
+ * it is not
  * @privileged: it was registered for somebody whose writes leave set-id bits alone
  * @passed:     it was registered once
  */
@@ -32,12 +34,14 @@ struct opened {
 	atomic_bool passed;
 };
 
-/** That of an inode, made at the first call. Return: it, valid as long as the inode is; NULL without memory. */
+/** That of an inode, made at the first call. Return: it, valid as long as the inode is; NULL
+ * without memory. */
 struct opened *opened_get(struct inode *inode);
 
 /**
- * Whether the file or directory is as it was at the last call, by its present attributes, as far as that can be told: no sooner than two
- * seconds after its last change, as file systems with coarse times could hide a further one until then.
+ * Whether the file or directory is as it was at the last call, by its present attributes, as far as
+ * that can be told: no sooner than two seconds after its last change, as file systems with coarse
+ * times could hide a further one until then.
  */
 bool opened_unchanged(struct opened *opened, const struct fsb_attr *attr);
 

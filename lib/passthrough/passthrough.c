@@ -37,7 +37,7 @@ static uint64_t wanted_capabilities(const struct passthrough *pt, const struct f
 		want |= FSB_CAP_SUBMOUNTS;
 	/* What is not opened cannot be truncated by it. And a client that has to clear set-id bits itself forgets to when it opens. */
 	if (config->no_open && (capable & FSB_CAP_NO_OPEN_SUPPORT))
-		want |= FSB_CAP_NO_OPEN_SUPPORT;
+		want |= FSB_CAP_NO_OPEN_SUPPORT | (config->cache == FSB_CACHE_NONE ? 0 : FSB_CAP_AUTO_INVAL_DATA);
 	else if (capable & FSB_CAP_HANDLE_KILLPRIV_V2)
 		want |= FSB_CAP_ATOMIC_O_TRUNC;
 	if (config->no_opendir)
@@ -45,7 +45,7 @@ static uint64_t wanted_capabilities(const struct passthrough *pt, const struct f
 	/*
 	 * FSB_CAP_AUTO_INVAL_DATA is left alone: with it the client's own writes, whose times it learns of later, make it drop pages,
 	 * and a page that is read again while another thread's write is under way keeps the bytes from before. Without it a new size
-	 * still drops them, and so does an open after a change.
+	 * still drops them, and so does an open after a change; where there are no opens it has to be taken all the same.
 	 */
 	if (init->backing && backing_possible(pt))
 		want |= FSB_CAP_PASSTHROUGH;

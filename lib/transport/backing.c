@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Registering backing files: two commands of the FUSE device. The ids are the connection's, and go with it at the latest. */
+/* Registering backing files: two commands of the FUSE device. The ids are the connection's, and go
+ * with it at the latest. */
 #include <errno.h>
 #include <sys/ioctl.h>
 

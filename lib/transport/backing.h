@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files of the host that are registered with a FUSE session, for the kernel to read and write by itself. */
+/* Files of the host that are registered with a FUSE session, for the kernel to read and write by
+ * itself. */
 #ifndef FSB_TRANSPORT_BACKING_H
 #define FSB_TRANSPORT_BACKING_H
 

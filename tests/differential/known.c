@@ -141,18 +141,24 @@ static bool stranger_clears_set_id_bits(const struct conditions *conditions,
 	return conditions->passthrough && stranger_changes_no_owner(conditions, difference);
 }
 
-/* Where it was a user's, no request says that a user has CAP_FSETID. */
+/*
+ * Where it was a user's, no request says that a user has CAP_FSETID; and a set-group-id bit without
+ * permission to execute stays by the groups of that user, not of the one who writes.
+ */
 static bool set_id_bits_by_passthrough(const struct conditions *conditions,
 				       const struct difference *difference)
 {
-	const struct view *views = difference->views;
 	const struct operation *op = &difference->op;
 
-	return conditions->passthrough && (op->kind == OP_WRITE || op->kind == OP_PWRITE) &&
-	       identity_is_odd_in(&identities[op->user], CAP_FSETID) &&
-	       difference->moment == IN_AFTER && difference->member == M_MODE &&
-	       ((views[NATIVE].mode ^ views[MOUNTED].mode) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0 &&
-	       (views[NATIVE].mode & views[MOUNTED].mode) == views[MOUNTED].mode;
+	if (!conditions->passthrough || (op->kind != OP_WRITE && op->kind != OP_PWRITE) ||
+	    difference->moment != IN_AFTER || difference->member != M_MODE)
+		return false;
+	uint32_t native = difference->views[NATIVE].mode, mounted = difference->views[MOUNTED].mode;
+	if ((native ^ mounted) == S_ISGID && !(native & S_IXGRP))
+		return true;
+	return identity_is_odd_in(&identities[op->user], CAP_FSETID) &&
+	       ((native ^ mounted) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0 &&
+	       (native & mounted) == mounted;
 }
 
 /* Whether somebody is a stranger is up to CAP_FOWNER, which the server is not told of. */
@@ -402,9 +408,9 @@ static struct {
 		    "-1), which clears the bits",
 	  .matches = set_id_bits_with_capability,
 	  .parting = true },
-	{ .name = "set-id bits when a user with CAP_FSETID writes by passthrough",
-	  .reason = "the kernel writes as whom the file was registered for, and no request says "
-		    "that a user has the capability",
+	{ .name = "set-id bits and writes by passthrough",
+	  .reason = "the kernel writes as the user for whom the file was registered, whoever "
+		    "writes: by his groups, and without CAP_FSETID",
 	  .matches = set_id_bits_by_passthrough,
 	  .parting = true },
 	{ .name = "chown(-1, -1) by an unusual capability",

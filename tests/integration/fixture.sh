@@ -220,6 +220,8 @@ abort_fuse_mounts_below()
 {
 	local device point
 
+	# It may not be there where no init has mounted it.
+	mountpoint -q /sys/fs/fuse/connections || mount -t fusectl fusectl /sys/fs/fuse/connections 2>/dev/null || true
 	mounts_below "$1" | while read -r device point; do
 		[[ -e /sys/fs/fuse/connections/${device#*:}/abort ]] || continue
 		echo 1 >"/sys/fs/fuse/connections/${device#*:}/abort"

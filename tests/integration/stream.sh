@@ -31,13 +31,13 @@ youngest_of()
 	echo "$pid"
 }
 
-# Runs a program where it sees no process, no network and no mount of this test's namespaces that is made later; tests
-# that run at the same time are not kept busy by copies of their mounts.
+# Runs a program where it sees no process, no network and no mount of this test's namespaces that is made later. Copies of
+# clients' mounts, and of those of tests that run at the same time, would keep them busy: they go.
 run_elsewhere()
 {
 	# shellcheck disable=SC2016 # expanded there
 	exec unshare --mount "$BASH" -c '
-		awk -v own="$1/" "\$5 ~ /fsbackend-test/ && index(\$5, own) != 1 { print \$5 }" \
+		awk -v own="$1/" "\$5 ~ /fsbackend-test/ && (index(\$5, own) != 1 || / - fuse/) { print \$5 }" \
 			/proc/self/mountinfo | tac | xargs -r -n 1 umount -l 2>/dev/null
 		shift
 		exec unshare --pid --fork --kill-child --net --mount-proc env --default-signal=INT,QUIT "$@"' \
@@ -82,13 +82,23 @@ attach_start()
 	fi
 }
 
+# The process of fsbackend-attach that serves a mount point; others may name that as well.
+attach_of()
+{
+	local pid
+
+	for pid in $(processes_naming "$1"); do
+		[[ $(readlink "/proc/$pid/exe") != "$FSBACKEND_ATTACH" ]] || echo "$pid"
+	done
+}
+
 attach_at()
 {
 	local point=$1
 	shift
 	mkdir -p "$point"
 	timeout 30 "$FSBACKEND_ATTACH" "$address" "$point" "$@" || return 1
-	attach_pid=$(processes_naming "$point")
+	attach_pid=$(attach_of "$point")
 }
 
 serve_stop()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A tree of many files is walked, used and removed by a server that may have 1024 descriptors: no error, no more descriptors than
-# the budget allows, and no more processor time an entry than in a small tree. A million files with FSB_LONG=1, which takes some minutes;
+# the budget allows, and no more processor time for what is beside it. A million files with FSB_LONG=1, which takes some minutes;
 # twenty thousand otherwise, and then costs are only told.
 #
 # FSBACKEND_SCALE_TOOLS: where plant and wander are
@@ -80,47 +80,64 @@ walk()
 	find "$1" -size +1000k
 }
 
-# Sets walked, visited and removed to what that cost an entry, and bytes to what an inode takes.
-use_tree()
+# Each of these sets a variable to what one entry of COUNT cost: NAME COUNT TREE.
+walk_tree()
 {
-	local count=$1 tree=$MNT/$2 times=$visits taken
+	local taken
 
-	cost taken walk "$tree"
-	walked=$((taken / count))
+	cost taken walk "$3"
+	printf -v "$1" %s $((taken / $2))
 	fds_must_be_at_most $budget
-	bytes=$((($(memory) - memory_at_start) / count))
+}
+
+visit_tree()
+{
+	local times=$visits taken
+
 	# What the walk has told the client is not believed any more, and no file is visited twice.
 	sleep 1.1
-	[[ $count -ge $visits ]] || times=$count
-	cost taken "$FSBACKEND_SCALE_TOOLS/wander" "$tree" "$count" "$times"
-	visited=$((taken / times))
+	[[ $2 -ge $times ]] || times=$2
+	cost taken "$FSBACKEND_SCALE_TOOLS/wander" "$3" "$2" "$times"
+	printf -v "$1" %s $((taken / times))
 	fds_must_be_at_most $budget
-	# What holds them open counts the server's descriptors meanwhile.
+}
+
+remove_tree()
+{
+	local taken
+
+	cost taken rm -rf "$3"
+	printf -v "$1" %s $((taken / $2))
+	fds_must_be_at_most $budget
+}
+
+# What holds them open counts the server's descriptors meanwhile.
+hold_some()
+{
 	export -f count_fds fds_must_be_at_most fail
 	export fds_at_start server_pid
-	"$FSBACKEND_SCALE_TOOLS/wander" "$tree" "$count" 300 \
+	"$FSBACKEND_SCALE_TOOLS/wander" "$2" "$1" 300 \
 		bash -c "fds_must_be_at_most $((budget + 300)) && [[ \$(count_fds) -ge 300 ]]"
-	cost taken rm -rf "$tree"
-	removed=$((taken / count))
-	fds_must_be_at_most $budget
 }
 
-must_cost_the_same()
-{
-	local what=$1 at_few=$2 at_many=$3
-
-	echo "$what: $at_few ns an entry of $few, $at_many of $many"
-	[[ -z ${FSB_LONG:-} || $((at_many * 10)) -le $((at_few * 13)) ]] || dearer+=("$what")
-}
-
-# use_tree_anew COUNT NAME: with a server of its own, so that nothing is known.
-use_tree_anew()
+plant()
 {
 	mkdir "$HOST/$2"
 	"$FSBACKEND_SCALE_TOOLS/plant" "$HOST/$2" "$1"
-	start
-	use_tree "$1" "$2"
-	server_must_end_cleanly
+}
+
+# Adds to walked, visited and removed.
+use_small_tree()
+{
+	local cost_of
+
+	walk_tree cost_of "$few" "$MNT/few"
+	walked+=("$cost_of")
+	visit_tree cost_of "$few" "$MNT/few"
+	visited+=("$cost_of")
+	hold_some "$few" "$MNT/few"
+	remove_tree cost_of "$few" "$MNT/few"
+	removed+=("$cost_of")
 }
 
 median()
@@ -128,24 +145,52 @@ median()
 	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
 }
 
+must_cost_the_same()
+{
+	local what=$1 alone=$2 among_many=$3
+
+	echo "$what: $alone ns an entry of a small tree, $among_many beside $many others"
+	[[ -z ${FSB_LONG:-} || $((among_many * 10)) -le $((alone * 13)) ]] || dearer+=("$what")
+}
+
+# A small tree is used when the server knows nothing else, and again when it knows the large one. That the large tree itself costs more an
+# entry is the host's doing: its own walk over a million files finds less in the processor's caches.
 test_many_files_need_few_descriptors_little_memory_and_no_more_time_each()
 {
-	local walked visited removed bytes round dearer=() few_walked=() few_visited=() few_removed=()
+	local walked=() visited=() removed=() dearer=() round bytes walking visiting removing
+	local walked_alone visited_alone removed_alone
 
 	make_host
-	# A small tree is soon used: what else the machine does shows more.
 	for ((round = 0; round < rounds; round++)); do
-		use_tree_anew "$few" few
-		few_walked+=("$walked") few_visited+=("$visited") few_removed+=("$removed")
+		plant "$few" few
+		start
+		use_small_tree
+		server_must_end_cleanly
 	done
-	use_tree_anew "$many" many
+	walked_alone=$(median "${walked[@]}")
+	visited_alone=$(median "${visited[@]}")
+	removed_alone=$(median "${removed[@]}")
+
+	plant "$many" many
+	start
+	walk_tree walking "$many" "$MNT/many"
+	bytes=$((($(memory) - memory_at_start) / many))
+	visit_tree visiting "$many" "$MNT/many"
+	hold_some "$many" "$MNT/many"
+	walked=() visited=() removed=()
+	for ((round = 0; round < rounds; round++)); do
+		plant "$few" few
+		use_small_tree
+	done
+	remove_tree removing "$many" "$MNT/many"
+	server_must_end_cleanly
 	{
-		echo "$bytes bytes an inode"
-		must_cost_the_same "find" "$(median "${few_walked[@]}")" "$walked"
-		must_cost_the_same "stat and open" "$(median "${few_visited[@]}")" "$visited"
-		must_cost_the_same "rm" "$(median "${few_removed[@]}")" "$removed"
+		echo "the large tree: $bytes bytes an inode; find $walking, stat and open $visiting, rm $removing ns an entry"
+		must_cost_the_same "find" "$walked_alone" "$(median "${walked[@]}")"
+		must_cost_the_same "stat and open" "$visited_alone" "$(median "${visited[@]}")"
+		must_cost_the_same "rm" "$removed_alone" "$(median "${removed[@]}")"
 	} >&3
-	[[ ${#dearer[@]} == 0 ]] || fail "dearer in the large tree: ${dearer[*]}"
+	[[ ${#dearer[@]} == 0 ]] || fail "dearer beside $many others: ${dearer[*]}"
 	[[ $many -lt 100000 || $bytes -le 200 ]] || fail "$bytes bytes an inode"
 }
 

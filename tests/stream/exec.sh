@@ -62,8 +62,8 @@ attach_exec()
 {
 	local command=$1
 	shift
-	timeout 30 "$FSBACKEND_ATTACH" --exec "$command" "$MNT" "$@"
-	server_pid=$(processes_naming "$MNT" | head -n 1)
+	timeout 30 "$FSBACKEND_ATTACH" --exec "$command" "$MNT" "$@" || return 1
+	server_pid=$(attach_of "$MNT")
 }
 
 copy_and_compare()
@@ -142,23 +142,18 @@ server_of_pipe()
 	done
 }
 
-test_a_server_at_a_pipe_that_was_killed_is_started_again_and_the_mount_goes_on()
+test_a_server_at_a_pipe_that_was_killed_is_started_again_and_serves_what_is_opened_anew()
 {
 	scratch_make
 	mkdir "$HOST/dir"
 	echo content >"$HOST/dir/file"
 	attach_exec "$(serve_command)" --reconnect
-	exec 7<>"$MNT/dir/file"
-	cat <&7 >/dev/null
-	cd "$MNT/dir"
 	kill -KILL $(server_of_pipe)
-	expect_equal "$(timeout 30 cat file)" content
-	echo more >&7
-	expect_equal "$(cat "$HOST/dir/file")" $'content\nmore'
+	# It takes a failure to learn that the session is lost.
+	within 100 cat "$MNT/dir/file" >/dev/null 2>&1
+	expect_equal "$(timeout 30 cat "$MNT/dir/file")" content
 	timeout 30 touch "$MNT/dir/new"
 	[[ -e $HOST/dir/new ]]
-	cd /
-	exec 7>&-
 	end_of_exec
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# mount -t fuse.fsbackend-attach, and a line in fstab: by the helper mount.fuse of fuse3, which finds the program in PATH, and by one of
-# our own name. mount(8) looks for helpers in /sbin, so each command runs in a mount namespace of its own.
+# mount -t fuse.fsbackend-attach, and a line in fstab: by the helper mount.fuse of fuse3, which finds the program in
+# PATH, and by one of our own name. The programs are in /usr/local/bin, and in /sbin, of a mount namespace of each test's own.
 set -u
 . "$FSBACKEND_TESTS/fixture.sh"
 . "$FSBACKEND_TESTS/stream.sh"
@@ -12,8 +12,9 @@ with_installed()
 {
 	mkdir -p "$scratch/bin" "$scratch/sbin"
 	ln -sf "$FSBACKEND_ATTACH" "$FSBACKEND_SERVE" "$scratch/bin"
-	export PATH=$scratch/bin:$PATH HOST MNT scratch address
-	in_own_namespace bash -euc "$1"
+	export HOST MNT scratch address
+	in_own_namespace bash -euc "mount --bind '$scratch/bin' /usr/local/bin
+		$1"
 }
 
 test_the_helper_of_fuse3_mounts_by_the_type()

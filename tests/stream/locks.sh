@@ -30,7 +30,8 @@ lock_bytes()
 		use Fcntl;
 		open(my $file, "+<", shift) or die;
 		# struct flock of 64-bit machines: type, whence, start, length, pid.
-		fcntl($file, F_SETLKW, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or die "locking: $!";
+		my $whole = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+		fcntl($file, F_SETLKW, $whole) or die "locking: $!";
 		exit(system(@ARGV) >> 8)' "$@"
 }
 
@@ -76,9 +77,8 @@ test_a_client_that_dies_frees_its_locks_for_the_one_that_waits()
 	two_clients
 	for lock in flock lock_bytes; do
 		rm -f "$scratch/has" "$scratch/got"
-		$lock "$second/file" sh -c "touch $scratch/has; sleep 30" &
-		local holder=$!
-		within 50 test -e "$scratch/has"
+		$lock "$second/file" sh -c "echo \$\$ >$scratch/has; exec sleep 30" &
+		within 50 test -s "$scratch/has"
 		$lock "$MNT/file" touch "$scratch/got" &
 		local waiting=$!
 		sleep 0.3
@@ -87,8 +87,7 @@ test_a_client_that_dies_frees_its_locks_for_the_one_that_waits()
 		within 50 test -e "$scratch/got" || fail "$lock: the lock was not freed"
 		wait "$waiting"
 		umount -l "$second"
-		pkill -P "$holder" || true
-		kill "$holder" 2>/dev/null || true
+		kill "$(cat "$scratch/has")"
 		attach_at "$second"
 	done
 	end_of_both
@@ -123,8 +122,9 @@ test_many_who_wait_do_not_keep_the_server_from_serving_others()
 	sleep 0.5
 	timeout 5 cp -a "$FSBACKEND_TESTS" "$MNT/copy"
 	timeout 5 diff -r "$FSBACKEND_TESTS" "$second/copy"
-	exec 7<&-
+	flock -u 7
 	wait "${waiting[@]}"
+	exec 7<&-
 	end_of_both
 }
 

@@ -284,13 +284,13 @@ int peer_create_with_group(uid_t caller, const char *in_directory, gid_t gid, ui
 		struct fuse_create_in create;
 		char name[8];
 		struct fuse_ext_header extension;
-		struct fuse_supp_groups groups;
+		uint32_t nr_groups; /* struct fuse_supp_groups */
 		uint32_t group;
 	} arguments = {
 		.create = { .flags = O_CREAT | O_EXCL | O_WRONLY, .mode = S_IFREG | mode },
 		.name = "created",
 		.extension = { .size = sizeof(arguments.extension) + 8, .type = FUSE_EXT_GROUPS },
-		.groups = { .nr_groups = 1 },
+		.nr_groups = 1,
 		.group = gid,
 	};
 	struct fuse_init_in init = {

@@ -6,10 +6,19 @@ set -u
 . "$FSBACKEND_TESTS/stream.sh"
 . "$FSBACKEND_TESTS/testing.sh"
 
-# As user 1001 with the group of the same number.
+# As an ordinary user, who may not get to where the programs were built.
+user=daemon
 as_user()
 {
-	setpriv --reuid=1001 --regid=1001 --clear-groups "$@"
+	setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
+}
+
+make_users_scratch()
+{
+	scratch_make
+	mkdir "$scratch/bin" "$scratch/run"
+	cp "$FSBACKEND_ATTACH" "$FSBACKEND_SERVE" "$scratch/bin"
+	chown "$user:$user" "$MNT" "$scratch/run"
 }
 
 must_not_attach()
@@ -206,33 +215,30 @@ test_a_pair_of_descriptors_joins_both_programs()
 
 test_only_root_and_its_own_user_may_come_to_a_server_unless_told_otherwise()
 {
-	scratch_make
-	chmod 777 "$scratch"
+	make_users_scratch
 	serve_start --socket-mode=666
-	chmod 777 "$MNT"
-	chown 1001 "$MNT"
-	expect_failure as_user timeout 20 "$FSBACKEND_ATTACH" "$address" "$MNT" 2>"$scratch/err"
-	[[ -s $scratch/err ]]
-	grep -q 1001 "$scratch/serve.err" || fail "the server does not say whom it refused: $(cat "$scratch/serve.err")"
+	expect_failure as_user timeout 20 "$scratch/bin/fsbackend-attach" "$address" "$MNT" 2>"$scratch/err"
+	grep -q "refuse" "$scratch/err" || fail "$(cat "$scratch/err")"
+	grep -q "user $(id -u "$user") " "$scratch/serve.err" ||
+		fail "the server does not say whom it refused: $(cat "$scratch/serve.err")"
 	expect_failure is_mounted "$MNT"
 	serve_stop
 }
 
 test_a_user_who_is_allowed_may_come_and_root_is_not_unless_allowed()
 {
-	scratch_make
-	serve_start --socket-mode=666 --allow-uid=1000-1002
+	make_users_scratch
+	serve_start --socket-mode=666 --allow-uid="$(id -u "$user")-999"
 	must_not_attach "$address"
 	grep -q "refuse" "$scratch/err" || fail "$(cat "$scratch/err")"
 	[[ -u $(command -v fusermount3) ]] || skip "fusermount3 cannot mount for users here"
-	chown 1001 "$MNT"
 	# Distributions differ in who may open /dev/fuse.
 	mknod -m 666 "$scratch/fuse" c 10 229
-	export scratch address MNT
+	export scratch address MNT user
 	in_own_namespace bash -euc '
 		mount --bind "$scratch/fuse" /dev/fuse
-		as_user="setpriv --reuid=1001 --regid=1001 --clear-groups"
-		$as_user timeout 20 "$FSBACKEND_ATTACH" "$address" "$MNT"
+		as_user="setpriv --reuid=$user --regid=$user --clear-groups"
+		$as_user timeout 20 "$scratch/bin/fsbackend-attach" "$address" "$MNT"
 		$as_user ls "$MNT"
 		$as_user fusermount3 -u "$MNT"'
 	serve_stop
@@ -240,17 +246,14 @@ test_a_user_who_is_allowed_may_come_and_root_is_not_unless_allowed()
 
 test_a_server_without_privileges_serves_what_is_its_users()
 {
-	scratch_make
-	chown 1001:1001 "$HOST"
-	chmod 755 "$scratch"
-	mkdir "$scratch/run"
-	chown 1001 "$scratch/run"
+	make_users_scratch
+	chown "$user:$user" "$HOST"
 	address=unix:$scratch/run/socket
-	as_user timeout 20 "$FSBACKEND_SERVE" --daemon --listen "$address" "$HOST"
+	as_user timeout 20 "$scratch/bin/fsbackend-serve" --daemon --listen "$address" "$HOST"
 	attach_start
 	as_user sh -c "echo content >'$MNT/file'"
 	expect_equal "$(cat "$HOST/file")" content
-	expect_equal "$(stat -c %u "$HOST/file")" 1001
+	expect_equal "$(stat -c %U "$HOST/file")" "$user"
 	server_must_end_cleanly
 	kill "$(processes_naming "$scratch/run/socket")"
 	within 50 no_process_names "$scratch/run/socket"
@@ -277,7 +280,7 @@ test_clients_that_wait_to_reconnect_make_room_for_new_ones()
 	serve_start --max-clients=2
 	attach_at "$scratch/second" --reconnect
 	attach_at "$scratch/third" --reconnect
-	kill -KILL $(processes_naming "$scratch/second") $(processes_naming "$scratch/third")
+	kill -KILL $(attach_of "$scratch/second") $(attach_of "$scratch/third")
 	umount -l "$scratch/second"
 	umount -l "$scratch/third"
 	attach_start

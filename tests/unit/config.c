@@ -65,6 +65,7 @@ Test(config, defaults_are_the_documented_ones)
 	cr_expect_eq(config.permissions, FSB_PERMISSIONS_CLIENT);
 	cr_expect_eq(config.unknown_groups, FSB_UNKNOWN_GROUPS_REFUSE);
 	cr_expect_eq(config.locks, FSB_LOCKS_LOCAL);
+	cr_expect_eq(config.backing, FSB_BACKING_AUTO);
 	cr_expect(config.xattr);
 	cr_expect(config.posix_acl);
 	cr_expect(config.announce_submounts);
@@ -169,6 +170,9 @@ Test(config, unknown_values_are_refused)
 	config = usable();
 	config.cache = (enum fsb_cache) - 1;
 	is_refused(&config, -EINVAL, "cache");
+	config = usable();
+	config.backing = (enum fsb_backing_use)3;
+	is_refused(&config, -EINVAL, "backing");
 }
 
 Test(config, contradictions_are_refused)
@@ -179,6 +183,15 @@ Test(config, contradictions_are_refused)
 	works(&config);
 	config.cache = FSB_CACHE_NONE;
 	is_refused(&config, -EINVAL, "writeback");
+
+	config = usable();
+	config.backing = FSB_BACKING_ON;
+	works(&config);
+	config.writeback = true;
+	is_refused(&config, -EINVAL, "writeback");
+	config.writeback = false;
+	config.no_open = true;
+	is_refused(&config, -EINVAL, "no_open");
 
 	config = usable();
 	config.no_open = config.no_opendir = true;

@@ -81,6 +81,43 @@ Test(hashtable, everything_is_found_while_it_grows_and_shrinks)
 	hashtable_clear(&table);
 }
 
+static unsigned long hashed;
+
+static uint64_t counting_hash_of(const struct hash_link *link)
+{
+	hashed++;
+	/* As mixed as those of inodes. */
+	return hash_entry(link, struct thing, link)->hash * 0x9e3779b97f4a7c15u >> 20;
+}
+
+/* Whoever inserts or removes holds a lock that others wait for: the work of growing is spread. */
+Test(hashtable, neither_growing_nor_shrinking_moves_many_at_once)
+{
+	enum { COUNT = 100000, MOST = 32 };
+	struct hashtable table;
+	struct thing *things = calloc(COUNT, sizeof(*things));
+	unsigned long most = 0;
+
+	cr_assert_not_null(things);
+	hashtable_init(&table, counting_hash_of);
+	for (uint64_t i = 0; i < COUNT; i++) {
+		things[i] = (struct thing){ .key = i, .hash = i };
+		hashed = 0;
+		cr_assert_eq(hashtable_insert(&table, &things[i].link), 0);
+		most = hashed > most ? hashed : most;
+		cr_assert_leq(table.nbuckets, table.count > 16 ? table.count : 16);
+	}
+	cr_expect_eq(table.nbuckets, COUNT);
+	for (uint64_t i = 0; i < COUNT; i++) {
+		hashed = 0;
+		hashtable_remove(&table, &things[i].link);
+		most = hashed > most ? hashed : most;
+		cr_assert_leq(table.room, table.count * 8 + 64);
+	}
+	cr_expect_leq(most, MOST, "%lu", most);
+	free(things);
+}
+
 Test(hashtable, colliding_hashes_share_a_chain)
 {
 	struct hashtable table;

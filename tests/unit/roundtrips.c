@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How many requests an operation costs through a real mount, each one that can be avoided being avoided. */
+/* How many requests an operation costs through a real mount, each one that can be avoided being
+ * avoided. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -96,8 +97,8 @@ TestSuite(roundtrips, .init = set_up, .fini = tear_down, .timeout = 60);
 /* Those that nobody waits for come when they come. */
 static bool is_waited_for(uint32_t opcode)
 {
-	return opcode != FUSE_RELEASE && opcode != FUSE_RELEASEDIR && opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET &&
-	       opcode != FUSE_INTERRUPT;
+	return opcode != FUSE_RELEASE && opcode != FUSE_RELEASEDIR && opcode != FUSE_FORGET &&
+	       opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT;
 }
 
 static uint64_t count_of(uint32_t opcode)
@@ -107,7 +108,8 @@ static uint64_t count_of(uint32_t opcode)
 	return fsb_server_stats(server, opcode, &stats) == 0 ? stats.count : 0;
 }
 
-/* What is asked by an operation, in the order of the table: "LOOKUP CREATE". More than one of a kind: "GETATTR*2". */
+/* What is asked by an operation, in the order of the table: "LOOKUP CREATE". More than one of a
+ * kind: "GETATTR*2". */
 static const char *requests_of(void (*operation)(void))
 {
 	static char text[256];
@@ -125,16 +127,17 @@ static const char *requests_of(void (*operation)(void))
 			continue;
 		n += (size_t)snprintf(text + n, sizeof(text) - n, n ? " %s" : "%s", op->name);
 		if (after[i] > 1)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "*%lu", (unsigned long)after[i]);
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "*%lu",
+					      (unsigned long)after[i]);
 	}
 	return text;
 }
 
-#define must_ask(operation, expected)                                                        \
-	do {                                                                                 \
-		const char *must_ask_found = requests_of(operation);                         \
+#define must_ask(operation, expected)                                                              \
+	do {                                                                                       \
+		const char *must_ask_found = requests_of(operation);                               \
 		cr_expect_str_eq(must_ask_found, expected, "%s: '%s' instead of '%s'", #operation, \
-				 must_ask_found, expected);                                  \
+				 must_ask_found, expected);                                        \
 	} while (0)
 
 /* ---- Operations ---- */
@@ -381,7 +384,8 @@ Test(roundtrips, a_listing_brings_the_entries_and_an_unchanged_one_is_kept)
 	start();
 	stat_it();
 	must_ask(list_and_stat, "LOOKUP OPENDIR READDIRPLUS*2");
-	/* It comes again: now the client keeps it. (fdopendir() asks for attributes, of which the last reading has moved the atime.) */
+	/* It comes again: now the client keeps it. (fdopendir() asks for attributes, of which the
+	 * last reading has moved the atime.) */
 	list_and_stat();
 	must_ask(list_and_stat, "GETATTR OPENDIR");
 	close((int)must(openat(host, "dir/another", O_RDWR | O_CREAT, 0644)));

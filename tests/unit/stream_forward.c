@@ -450,7 +450,7 @@ static void *cut_now_and_then(void *opaque)
 
 	(void)opaque;
 	while (atomic_load(&storm)) {
-		nanosleep(&(struct timespec){ 0, (long)(rand_r(&seed) % 12000) * 1000 }, NULL);
+		nanosleep(&(struct timespec){ 0, (long)(rand_r(&seed) % 4000) * 1000 }, NULL);
 		cut((unsigned int)rand_r(&seed) % 3);
 	}
 	return NULL;
@@ -505,7 +505,7 @@ Test(stream_forward, in_a_storm_of_cuts_everything_runs_once_and_nothing_is_lost
 			     atomic_load(&streaming.runs[i]));
 		await(&streaming.runs[20000 + i], 1000);
 	}
-	cr_expect_gt(atomic_load(&wires.dialled), 10);
+	cr_expect_gt(atomic_load(&wires.dialled), 5);
 	cr_expect_eq(atomic_load(&streaming.opened), 1);
 	detach();
 }

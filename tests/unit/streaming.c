@@ -74,7 +74,7 @@ static int fs_lookup(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 		return 0;
 	}
 	if (!strcmp(name, "slow"))
-		nap(333);
+		nap(1500);
 	fill_entry(entry, 2);
 	if (!strcmp(name, "late")) {
 		pthread_mutex_lock(&lock);
@@ -169,6 +169,13 @@ static ssize_t fs_write(struct fsb_filesystem *fs, const struct fsb_context *ctx
 	return (ssize_t)size;
 }
 
+static int fs_init(struct fsb_filesystem *fs, struct fsb_init *init)
+{
+	(void)fs;
+	init->want |= init->capable & FUSE_CREATE_SUPP_GROUP;
+	return 0;
+}
+
 static void fs_destroy(struct fsb_filesystem *fs)
 {
 	(void)fs;
@@ -177,6 +184,7 @@ static void fs_destroy(struct fsb_filesystem *fs)
 
 static const struct fsb_filesystem_ops ops = {
 	.size = sizeof(ops),
+	.init = fs_init,
 	.destroy = fs_destroy,
 	.lookup = fs_lookup,
 	.forget = fs_forget,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../log.h"
+#include "../clock.h"
 #include "serve.h"
 
 enum { LEAST_PLACES = 64, MOST_PLACES = 1 << 20 };
@@ -86,6 +87,8 @@ static struct connection *allocate(struct fsb_stream_serve *serve, int in,
 	connection->serve = serve;
 	connection->companion = hello ? hello->companion : -1;
 	atomic_init(&connection->refs, 1);
+	atomic_init(&connection->heard_s, now_s());
+	connection->asked_s = now_s();
 	peer_find(in, &connection->peer);
 	return connection;
 }
@@ -124,14 +127,16 @@ int connection_new(struct fsb_stream_serve *serve, int in, int out,
 		err = -ESHUTDOWN;
 	if (!err)
 		err = enter(serve, connection);
+	/* Once it is in the table it can go at any time. */
+	if (!err)
+		atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&serve->lock);
-	if (err) {
-		connection_put(connection);
-		return err;
+	if (!err) {
+		err = introduce(connection, hello);
+		if (err)
+			connection_lost(connection, err, NULL);
 	}
-	err = introduce(connection, hello);
-	if (err)
-		connection_lost(connection, err, NULL);
+	connection_put(connection);
 	return err;
 }
 
@@ -194,23 +199,24 @@ struct connection *channel_detach(struct channel *channel)
 	if (!live)
 		return NULL;
 	channel->live = NULL;
-	channel->lost = 0;
+	channel->lost_s = now_s();
 	live->dead = true;
 	link_drop(&live->link);
 	cut(live);
 	return live;
 }
 
+/* Of one session not more than once a second, however often it happens. */
 static void say_lost(const struct connection *connection, int error, const char *why)
 {
-	const struct session *session = connection->session;
+	struct session *session = connection->session;
 	const struct fsb_log *log = &connection->serve->config.log;
 
 	if (!session)
 		log_write(log, error ? FSB_LOG_WARNING : FSB_LOG_DEBUG,
 			  "stream: a connection was closed before its hello: %s",
 			  why ? why : strerror(-error));
-	else if (error)
+	else if (error && atomic_exchange(&session->said_s, now_s()) != now_s())
 		log_write(log, FSB_LOG_WARNING, "stream: session %llu lost a connection: %s%s",
 			  (unsigned long long)session->number, why ? why : strerror(-error),
 			  session->resumable ? "; it waits for another one" : "");
@@ -218,6 +224,7 @@ static void say_lost(const struct connection *connection, int error, const char 
 
 void connection_lost(struct connection *connection, int error, const char *why)
 {
+	struct fsb_stream_serve *serve = connection->serve;
 	struct channel *channel = connection->channel;
 	bool mine = !channel;
 
@@ -235,6 +242,9 @@ void connection_lost(struct connection *connection, int error, const char *why)
 	if (mine && channel)
 		connection_put(connection);
 	connection_leave(connection);
+	/* It may have been counting on a later deadline. */
+	if (mine)
+		keeper_call(serve);
 }
 
 /* ---- Sending ---- */

@@ -42,15 +42,16 @@ static int wait_for(struct lane *lane, bool writes, uint64_t deadline)
 {
 	struct link *link = &lane->link;
 	struct pollfd fds[] = { { .fd = lane->forward->end, .events = POLLIN },
+				{ .fd = lane->device, .events = 0 },
 				{ .fd = link->in, .events = POLLIN },
 				{ .fd = writes ? link->out : -1, .events = POLLOUT } };
 	uint64_t now = now_ns();
 
 	if (now >= deadline)
 		return -ETIMEDOUT;
-	if (poll(fds, 3, (int)((deadline - now) / ms) + 1) < 0 && errno != EINTR)
+	if (poll(fds, 4, (int)((deadline - now) / ms) + 1) < 0 && errno != EINTR)
 		return -errno;
-	return fds[0].revents ? -ECANCELED : 0;
+	return fds[0].revents || fds[1].revents ? -ECANCELED : 0;
 }
 
 static int send_hello(struct lane *lane, uint64_t deadline)
@@ -125,8 +126,8 @@ static int read_welcome(struct lane *lane, struct frame_welcome *welcome, uint64
  */
 static int settle_first(struct fsb_stream_forward *forward, const struct frame_welcome *welcome)
 {
-	if (forward->started && (welcome->max_message < forward->max_message ||
-				 welcome->channels < forward->nlanes))
+	if (forward->started &&
+	    (welcome->max_message < forward->max_message || welcome->channels < forward->nlanes))
 		return -EPROTO;
 	forward->welcome = *welcome;
 	forward->resumable = forward->config.reconnect && (welcome->features & FEATURE_RESUME);
@@ -240,8 +241,8 @@ static int read_init_part(struct lane *lane)
 		lane->has_header = true;
 		lane->filled = 0;
 	}
-	int err = link_body(&lane->link, lane->answer,
-			    lane->header.length - sizeof(lane->header), &lane->filled);
+	int err = link_body(&lane->link, lane->answer, lane->header.length - sizeof(lane->header),
+			    &lane->filled);
 	if (!err)
 		lane->has_header = false;
 	return err;

@@ -108,6 +108,7 @@ static struct fsb_stream_forward *allocate(const struct fsb_stream_forward_confi
 		lane->forward = forward;
 		lane->index = i;
 		lane->device = lane->epoll = -1;
+		lane->progress = UINT32_MAX;
 		retained_init(&lane->log);
 		fsb_context_init(&lane->ctx, (uid_t)-1, (gid_t)-1, 0);
 		patience_init(&lane->patience, &forward->crowd, (uint64_t)config->spin_us * 1000);

@@ -57,6 +57,8 @@ enum {
  * @lost_ns:    since when there is no connection
  * @backoff_ms: until the next attempt
  * @due_ns:     when a new session is tried
+ * @said_ns:    when a loss was reported last; @silent: the present one was not
+ * @progress:   what had got through when it was dialled last
  * @requests:   memory for requests, as frames one behind the other; @used of it
  * @sending:    that is in the link's queue
  * @answer:     memory for a message from the server
@@ -81,6 +83,9 @@ struct lane {
 	uint64_t heard_ns;
 	uint64_t lost_ns;
 	uint64_t due_ns;
+	uint64_t said_ns;
+	bool silent;
+	uint32_t progress;
 	unsigned int backoff_ms;
 
 	uint8_t *requests;
@@ -92,6 +97,7 @@ struct lane {
 	struct frame_header header;
 	uint8_t *answer;
 	size_t filled;
+	size_t mark; /* @filled, when it was looked at last */
 
 	uint32_t received;
 	uint32_t told;

@@ -323,8 +323,7 @@ static void agree(struct fsb_stream_forward *forward, struct fuse_out_header *he
 {
 	size_t body = header->len - sizeof(*header);
 
-	atomic_store(&forward->flags,
-		     init_agree(header, header->len, forward->max_message - 4096));
+	atomic_store(&forward->flags, init_agree(header, header->len, forward->max_message - 4096));
 	if (body > sizeof(forward->agreed))
 		body = sizeof(forward->agreed);
 	memcpy(&forward->agreed, header + 1, body);
@@ -473,8 +472,12 @@ static int take_answers(struct lane *lane)
 {
 	for (int taken = 0; taken < ANSWERS; taken++) {
 		int err = read_frame(lane);
-		if (err == -EAGAIN)
+		if (err == -EAGAIN) {
+			/* A slow link is no silent one. */
+			lane->heard = lane->heard || lane->filled != lane->mark;
+			lane->mark = lane->filled;
 			return taken;
+		}
 		if (err)
 			return err;
 		lane->heard = true;
@@ -565,6 +568,38 @@ static void close_link(struct lane *lane)
 	lane->sending = false;
 }
 
+/* Changes whenever something got through. */
+static uint32_t progress_of(const struct lane *lane)
+{
+	return lane->received + lane->log.acked;
+}
+
+/*
+ * A connection that is lost and comes back again and again is worth a word a second. What was lost
+ * in silence comes back in silence.
+ */
+static void say_lost(struct lane *lane, int err)
+{
+	uint64_t now = now_ns();
+
+	lane->silent = lane->said_ns && now - lane->said_ns < second;
+	if (lane->silent)
+		return;
+	lane->said_ns = now;
+	log_write(&lane->forward->config.log, FSB_LOG_WARNING,
+		  "stream: connection %u is lost: %s; dialling again", lane->index,
+		  dial_describe(err));
+}
+
+static void say_back(const struct lane *lane)
+{
+	if (lane->silent)
+		return;
+	log_write(&lane->forward->config.log, FSB_LOG_WARNING,
+		  "stream: connection %u is back after %.1f s", lane->index,
+		  (double)(now_ns() - lane->lost_ns) / (double)second);
+}
+
 static void lost(struct lane *lane, int err)
 {
 	struct fsb_stream_forward *forward = lane->forward;
@@ -574,11 +609,10 @@ static void lost(struct lane *lane, int err)
 		forward_down(forward, err);
 		return;
 	}
-	log_write(&forward->config.log, FSB_LOG_WARNING,
-		  "stream: connection %u is lost: %s; dialling again", lane->index,
-		  dial_describe(err));
 	lane->lost_ns = now_ns();
-	lane->backoff_ms = FIRST_BACKOFF_MS;
+	if (lane->progress != progress_of(lane))
+		lane->backoff_ms = FIRST_BACKOFF_MS;
+	say_lost(lane, err);
 }
 
 static bool is_final(int err)
@@ -587,36 +621,41 @@ static bool is_final(int err)
 	       err == -EPROTONOSUPPORT || err == -ECANCELED || err == -EBUSY;
 }
 
-/* Wait a little, unless something happens to the session. */
-static void wait_to_dial(struct lane *lane)
+/* Wait a little, unless something happens to the session. Return: 0; -ENODEV when it is gone. */
+static int wait_to_dial(struct lane *lane)
 {
 	struct pollfd fds[] = { { .fd = lane->forward->end, .events = POLLIN },
-				{ .fd = lane->forward->alarm, .events = POLLIN } };
+				{ .fd = lane->forward->alarm, .events = POLLIN },
+				{ .fd = lane->device, .events = 0 } };
 
-	poll(fds, 2, (int)lane->backoff_ms);
+	poll(fds, 3, (int)lane->backoff_ms);
 	lane->backoff_ms *= 2;
 	if (lane->backoff_ms > LAST_BACKOFF_MS)
 		lane->backoff_ms = LAST_BACKOFF_MS;
+	return fds[2].revents ? -ENODEV : 0;
 }
 
-static void dial_again(struct lane *lane)
+/* Return: 0, or what ended the session. */
+static int dial_again(struct lane *lane)
 {
 	struct fsb_stream_forward *forward = lane->forward;
 	uint64_t hold = forward->config.hold_s < forward->welcome.grace_s
 				? forward->config.hold_s
 				: forward->welcome.grace_s;
-	int err = lane_dial(lane);
-
+	/* One that broke before anything got through would do so again and again. */
+	int err = lane->progress == progress_of(lane) ? wait_to_dial(lane) : 0;
+	if (err)
+		return err;
+	lane->progress = progress_of(lane);
+	err = lane_dial(lane);
 	if (!err) {
-		log_write(&forward->config.log, FSB_LOG_WARNING,
-			  "stream: connection %u is back after %.1f s", lane->index,
-			  (double)(now_ns() - lane->lost_ns) / (double)second);
-		return;
+		say_back(lane);
+		return 0;
 	}
-	if (is_final(err) || now_ns() - lane->lost_ns > hold * second)
-		forward_down(forward, err);
-	else
-		wait_to_dial(lane);
+	if (!is_final(err) && now_ns() - lane->lost_ns <= hold * second)
+		return wait_to_dial(lane);
+	forward_down(forward, err);
+	return 0;
 }
 
 /* As it was at first. */
@@ -632,6 +671,7 @@ static void reset(struct lane *lane)
 	group_notes_init(&lane->notes, forward->welcome.max_sets, forward->welcome.max_groups);
 	lane->received = lane->told = 0;
 	lane->unacked_bytes = 0;
+	lane->progress = UINT32_MAX;
 }
 
 static void begin_to_refuse(struct lane *lane)
@@ -654,9 +694,9 @@ static void stop_refusing(struct lane *lane)
 }
 
 /*
- * The session is gone, but its server may come again, or a new one in its place. Then the mount goes
- * on with a new session: the kernel finds names again, and what was open is gone. One lane sees to
- * that, while nobody else uses anything of the session.
+ * The session is gone, but its server may come again, or a new one in its place. Then the mount
+ * goes on with a new session: the kernel finds names again, and what was open is gone. One lane
+ * sees to that, while nobody else uses anything of the session.
  */
 static void try_to_renew(struct lane *lane)
 {
@@ -668,9 +708,10 @@ static void try_to_renew(struct lane *lane)
 	reset(lane);
 	int err = lane_renew(lane);
 	if (!err) {
-		log_write(&forward->config.log, FSB_LOG_WARNING,
-			  "stream: the server is back, with a new session: files that were open are "
-			  "lost");
+		log_write(
+			&forward->config.log, FSB_LOG_WARNING,
+			"stream: the server is back, with a new session: files that were open are "
+			"lost");
 		(void)eventfd_read(forward->alarm, &count);
 		stop_refusing(lane);
 		atomic_store(&forward->down, false);
@@ -778,7 +819,7 @@ void *lane_run(void *opaque)
 		else if (lane->up)
 			err = step(lane);
 		else
-			dial_again(lane);
+			err = dial_again(lane);
 	}
 	patience_ends(&lane->patience, false);
 	forward_end(forward, err);

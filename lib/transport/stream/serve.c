@@ -24,11 +24,9 @@ enum {
 	SLOW_NS = 300 * 1000, /* work that takes longer is not waited for */
 	TICK_MS = 1,          /* while somebody is at work */
 	CALM_TICKS = 50,
-	CALM_MS = 100,
+	SOON_MS = 1000,
 	NO_MEMORY_MS = 100,
 };
-
-static const uint64_t second = 1000000000u;
 
 /* ---- Configuration ---- */
 
@@ -178,9 +176,11 @@ static void hear(struct fsb_stream_serve *serve, const struct epoll_event *event
 {
 	eventfd_t count;
 
-	if (event->data.u64 == 0)
+	if (event->data.u64 == 0) {
 		(void)eventfd_read(serve->call, &count);
-	else if (event->data.u64 & ID_LISTENER)
+		serve->calm = 0;
+		serve->looked_s = 0; /* something has changed: look at clocks anew */
+	} else if (event->data.u64 & ID_LISTENER)
 		accept_all(serve, (struct listener *)(uintptr_t)(event->data.u64 & ~ID_LISTENER));
 	else
 		hear_newcomer(serve, event->data.u64);
@@ -228,79 +228,100 @@ static void watch_workers(struct fsb_stream_serve *serve, uint64_t now)
 	}
 }
 
+/* Whether it takes none of its answers. */
+static bool is_blocked(struct connection *connection, uint32_t now)
+{
+	struct link *link = &connection->link;
+	unsigned int moved = atomic_load(&link->moved);
+
+	if (!atomic_load(&link->queued) || moved != connection->moved)
+		connection->blocked_s = 0;
+	else if (!connection->blocked_s)
+		connection->blocked_s = now;
+	connection->moved = moved;
+	return connection->blocked_s &&
+	       now - connection->blocked_s > connection->serve->config.stall_s;
+}
+
 /* Return: why the connection is to be given up, or NULL. */
-static const char *check_connection(struct connection *connection)
+static const char *check_connection(struct connection *connection, uint32_t now)
 {
 	const struct fsb_stream_serve_config *config = &connection->serve->config;
-	struct link *link = &connection->link;
-	unsigned int quiet = atomic_fetch_add(&connection->quiet, 1) + 1;
-	unsigned int moved = atomic_load(&link->moved);
 	bool waits = !connection->channel || atomic_load(&connection->partial);
 
+	/* While we are at work for it, it is not heard, whatever it says. */
+	if (atomic_load(&connection->owned))
+		atomic_store(&connection->heard_s, now);
+	uint32_t heard = atomic_load(&connection->heard_s);
+	uint32_t quiet = now > heard ? now - heard : 0;
+	if (waits || atomic_load(&connection->link.queued))
+		connection->serve->urgent = true;
 	/* What is here in part, and has been since the client was heard last. */
 	if (waits && quiet > config->stall_s)
 		return connection->channel ? "the client stopped within a frame"
 					   : "the client did not say hello";
-	connection->blocked = atomic_load(&link->queued) && moved == connection->moved
-				      ? connection->blocked + 1
-				      : 0;
-	connection->moved = moved;
-	if (connection->blocked > config->stall_s)
+	if (is_blocked(connection, now))
 		return "the client does not take its answers";
 	if (quiet > 3 * config->idle_s)
 		return "the client shows no sign of life";
 	return NULL;
 }
 
-static void ask_whether_alive(struct connection *connection)
+/* Or show that we are, as long as a thread is at work that cannot answer such a question. */
+static void ask_whether_alive(struct connection *connection, uint32_t now)
 {
 	struct channel *channel = connection->channel;
+	uint32_t idle = connection->serve->config.idle_s;
+	uint32_t heard = atomic_load(&connection->heard_s);
 
-	if (!channel || atomic_load(&connection->quiet) % connection->serve->config.idle_s)
+	if (!channel || now - connection->asked_s < idle ||
+	    (now - heard < idle && !atomic_load(&connection->owned)))
 		return;
+	connection->asked_s = now;
 	pthread_mutex_lock(&channel->lock);
 	if (channel->live == connection)
 		channel_send_note(channel, FRAME_PING, NULL, 0);
 	pthread_mutex_unlock(&channel->lock);
 }
 
-static void look_at_connections(struct fsb_stream_serve *serve)
+static void look_at_connections(struct fsb_stream_serve *serve, uint32_t now)
 {
 	for (uint32_t i = 0, count = count_places(serve); i < count; i++) {
 		struct connection *connection = connection_at(serve, i);
 		if (!connection)
 			continue;
-		const char *why = check_connection(connection);
+		const char *why = check_connection(connection, now);
 		if (why)
 			connection_lost(connection, -ETIMEDOUT, why);
 		else
-			ask_whether_alive(connection);
+			ask_whether_alive(connection, now);
 		connection_put(connection);
 	}
 }
 
 /* Whether a channel waits for longer than it may. */
-static bool is_overdue(struct session *session)
+static bool is_overdue(struct session *session, uint32_t now)
 {
 	bool overdue = false;
 
 	for (unsigned int i = 0; i < session->nchannels; i++) {
 		struct channel *channel = &session->channels[i];
 		pthread_mutex_lock(&channel->lock);
-		if (channel->used && !channel->live &&
-		    ++channel->lost > session->serve->config.grace_s)
-			overdue = true;
+		if (channel->used && !channel->live) {
+			session->serve->urgent = true;
+			overdue = overdue || now - channel->lost_s > session->serve->config.grace_s;
+		}
 		pthread_mutex_unlock(&channel->lock);
 	}
 	return overdue;
 }
 
 /* Under the lock. */
-static struct session *find_overdue(struct fsb_stream_serve *serve)
+static struct session *find_overdue(struct fsb_stream_serve *serve, uint32_t now)
 {
 	struct session *session = serve->sessions;
 
-	while (session && !is_overdue(session))
+	while (session && !is_overdue(session, now))
 		session = session->next;
 	if (session)
 		atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
@@ -308,10 +329,10 @@ static struct session *find_overdue(struct fsb_stream_serve *serve)
 }
 
 /* One a second is enough: those that are left over are found again. */
-static void look_at_sessions(struct fsb_stream_serve *serve)
+static void look_at_sessions(struct fsb_stream_serve *serve, uint32_t now)
 {
 	pthread_mutex_lock(&serve->lock);
-	struct session *session = find_overdue(serve);
+	struct session *session = find_overdue(serve, now);
 	pthread_mutex_unlock(&serve->lock);
 	if (!session)
 		return;
@@ -324,14 +345,15 @@ static void look_at_sessions(struct fsb_stream_serve *serve)
 
 static void look_at_clocks(struct fsb_stream_serve *serve)
 {
-	uint64_t now = now_ns();
+	uint32_t now = now_s();
 
-	watch_workers(serve, now);
-	if (now - serve->second_ns < second)
+	watch_workers(serve, now_ns());
+	if (now == serve->looked_s)
 		return;
-	serve->second_ns = now;
-	look_at_connections(serve);
-	look_at_sessions(serve);
+	serve->looked_s = now;
+	serve->urgent = false;
+	look_at_connections(serve, now);
+	look_at_sessions(serve, now);
 }
 
 /* ---- The keeper: the end ---- */
@@ -382,9 +404,29 @@ static bool is_over(struct fsb_stream_serve *serve)
 	return over;
 }
 
-static int pause_ms(const struct fsb_stream_serve *serve)
+static bool is_at_work(struct fsb_stream_serve *serve)
 {
-	return serve->calm < CALM_TICKS ? TICK_MS : CALM_MS;
+	for (unsigned int i = 0; i < serve->nworkers; i++)
+		if (atomic_load(&serve->workers[i].phase) != PHASE_IDLE)
+			return true;
+	return false;
+}
+
+/* How long to sleep. Whoever begins to work ends it, if it is long. */
+static int pause_ms(struct fsb_stream_serve *serve)
+{
+	atomic_store(&serve->dozes, false);
+	if (serve->calm < CALM_TICKS)
+		return TICK_MS;
+	atomic_store(&serve->dozes, true);
+	if (is_at_work(serve))
+		return TICK_MS;
+	if (serve->urgent)
+		return SOON_MS;
+	pthread_mutex_lock(&serve->lock);
+	bool alone = serve->nconnections == 0 && serve->nsessions == 0;
+	pthread_mutex_unlock(&serve->lock);
+	return alone ? -1 : (int)serve->config.idle_s * 1000;
 }
 
 void *keeper_run(void *opaque)
@@ -428,7 +470,6 @@ static struct fsb_stream_serve *allocate(const struct fsb_stream_serve_config *c
 	serve->nworkers = nworkers;
 	serve->max_message = config->max_write + 4096;
 	serve->epoll = serve->gate = serve->call = serve->quit = -1;
-	serve->second_ns = now_ns();
 	crowd_init(&serve->crowd);
 	pthread_mutex_init(&serve->lock, NULL);
 	pthread_cond_init(&serve->idle, NULL);

@@ -106,7 +106,7 @@ void request_refuse(struct request *request, int error);
  * @received: numbered frames taken
  * @told:     of them, those that the client was told of
  * @unacked_bytes: taken since then
- * @lost:     seconds since it lost its connection
+ * @lost_s:   when it lost its connection
  * @used:     it had a connection
  * @log:      what was sent
  * @notified: bytes of notifications that wait to be sent
@@ -118,7 +118,7 @@ struct channel {
 	uint32_t received;
 	uint32_t told;
 	size_t unacked_bytes;
-	unsigned int lost;
+	uint32_t lost_s;
 	bool used;
 	struct retained_list log;
 	struct group_sets groups;
@@ -149,7 +149,8 @@ struct session {
 	bool ended;
 	atomic_bool warned;
 	atomic_uint slow;
-	uint32_t max_message; /* that the client takes */
+	_Atomic uint32_t said_s; /* when the loss of a connection was reported last */
+	uint32_t max_message;    /* that the client takes */
 
 	pthread_mutex_t lock;
 	struct request *all;
@@ -203,9 +204,8 @@ enum { PHASE_IDLE, PHASE_WORKING, PHASE_LEAVING, PHASE_LEFT };
  * @corked:     answers wait for those of the requests that were read with theirs
  * @greeted:    its hello was handed over with it, and was not looked at so far
  * @companion:  closed with it, or -1
- * @quiet:      seconds since the client was heard
- * @stalled:    seconds since it stopped within a frame
- * @blocked:    seconds since it stopped to read; @moved is how far it was
+ * @heard_s:    when the client was heard last; @asked_s: when it was asked whether it lives
+ * @blocked_s:  since when it takes nothing, 0 if it does; @moved is how far it was
  * @partial:    some of a frame is here
  */
 struct connection {
@@ -216,16 +216,16 @@ struct connection {
 	uint64_t id;
 	uint64_t number;
 	atomic_int refs;
-	bool owned;
+	atomic_bool owned;
 	bool dead;
 	atomic_bool greeted;
 	int companion;
 	atomic_bool broken;
 	atomic_bool corked;
-	atomic_uint quiet;
+	_Atomic uint32_t heard_s;
 	atomic_bool partial;
-	unsigned int stalled;
-	unsigned int blocked;
+	uint32_t asked_s;
+	uint32_t blocked_s;
 	unsigned int moved;
 
 	/* The frame that is being read. */
@@ -236,6 +236,7 @@ struct connection {
 	uint8_t *into;
 	size_t length;
 	size_t filled;
+	size_t mark; /* @filled, when it was looked at last */
 	_Alignas(8) uint8_t small[sizeof(struct frame_welcome)];
 
 	struct link link;
@@ -302,9 +303,11 @@ struct fsb_stream_serve {
 
 	/* The keeper's. */
 	pthread_t keeper;
-	uint64_t second_ns;  /* when clocks were looked at */
+	uint32_t looked_s;   /* when clocks were looked at */
+	bool urgent;         /* something may be overdue soon */
 	unsigned int calm;   /* ticks since somebody was seen at work */
 	atomic_bool greeted; /* a connection came with its hello */
+	atomic_bool dozes;   /* the keeper sleeps for long: to be woken by whoever begins to work */
 
 	unsigned int nworkers;
 	struct worker workers[];

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "../../log.h"
+#include "../clock.h"
 #include "serve.h"
 
 /* ---- Notifications ---- */
@@ -189,7 +190,9 @@ static unsigned int away_for(struct session *session)
 	for (unsigned int i = 0; i < session->nchannels; i++) {
 		struct channel *channel = &session->channels[i];
 		pthread_mutex_lock(&channel->lock);
-		unsigned int away = channel->live ? 0 : channel->used ? channel->lost + 1 : least;
+		unsigned int away = channel->live   ? 0
+				    : channel->used ? now_s() - channel->lost_s + 1
+						    : least;
 		pthread_mutex_unlock(&channel->lock);
 		if (away < least)
 			least = away;

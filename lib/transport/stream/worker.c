@@ -140,13 +140,23 @@ static bool end_work(struct worker *worker)
 {
 	int phase = PHASE_WORKING;
 
-	if (atomic_compare_exchange_strong(&worker->phase, &phase, PHASE_IDLE))
-		return true;
-	/* The keeper is about it: let it end with what we hold. */
-	while (atomic_load(&worker->phase) != PHASE_LEFT)
+	while (!atomic_compare_exchange_strong(&worker->phase, &phase, PHASE_IDLE)) {
+		if (phase == PHASE_LEFT) {
+			atomic_store(&worker->phase, PHASE_IDLE);
+			return false;
+		}
+		/* The keeper is about it: let it end with what we hold. */
 		sched_yield();
-	atomic_store(&worker->phase, PHASE_IDLE);
-	return false;
+		phase = PHASE_WORKING;
+	}
+	return true;
+}
+
+/* If it sleeps for long. */
+static void wake_keeper(struct fsb_stream_serve *serve)
+{
+	if (atomic_load(&serve->dozes) && atomic_exchange(&serve->dozes, false))
+		keeper_call(serve);
 }
 
 static int work(struct worker *worker, struct connection *connection)
@@ -159,7 +169,9 @@ static int work(struct worker *worker, struct connection *connection)
 			      memory_order_relaxed);
 	atomic_store_explicit(&worker->connection, connection, memory_order_relaxed);
 	atomic_store_explicit(&worker->since_ns, now_ns(), memory_order_relaxed);
-	atomic_store_explicit(&worker->phase, PHASE_WORKING, memory_order_release);
+	/* In this order, and the keeper in the other one: one of both sees it. */
+	atomic_store(&worker->phase, PHASE_WORKING);
+	wake_keeper(worker->serve);
 	int result = handle(request);
 	bool mine = end_work(worker);
 	let_go(request, result);
@@ -275,7 +287,7 @@ static int take_frame(struct worker *worker, struct connection *connection)
 	pthread_mutex_lock(&connection->channel->lock);
 	err = accept_frame(connection);
 	pthread_mutex_unlock(&connection->channel->lock);
-	atomic_store_explicit(&connection->quiet, 0, memory_order_relaxed);
+	atomic_store_explicit(&connection->heard_s, now_s(), memory_order_relaxed);
 	if (err)
 		return err;
 	if (connection->header.type == FRAME_BYE)
@@ -321,11 +333,16 @@ static int step(struct worker *worker, struct connection *connection)
 
 static void give_back(struct connection *connection)
 {
-	atomic_store_explicit(&connection->partial,
-			      connection->has_header || link_has_more(&connection->link),
-			      memory_order_relaxed);
+	/* A slow link is no silent one. */
+	if (connection->filled != connection->mark)
+		atomic_store_explicit(&connection->heard_s, now_s(), memory_order_relaxed);
+	connection->mark = connection->filled;
+	bool partial = connection->has_header || link_has_more(&connection->link);
+	atomic_store(&connection->partial, partial);
+	if (partial)
+		wake_keeper(connection->serve);
 	pthread_mutex_lock(&connection->channel->lock);
-	connection->owned = false;
+	atomic_store(&connection->owned, false);
 	if (!connection->dead)
 		connection_arm(connection, false);
 	pthread_mutex_unlock(&connection->channel->lock);
@@ -374,13 +391,18 @@ static void serve_connection(struct worker *worker, struct connection *connectio
 		close_it(connection, err);
 }
 
+/* Not one that is only just being given its channel: it will be armed, and comes again. */
 static bool own(struct connection *connection)
 {
-	pthread_mutex_lock(&connection->channel->lock);
+	struct channel *channel = connection->channel;
+
+	if (!channel)
+		return false;
+	pthread_mutex_lock(&channel->lock);
 	bool mine = !connection->dead && !connection->owned;
 	if (mine)
 		connection->owned = true;
-	pthread_mutex_unlock(&connection->channel->lock);
+	pthread_mutex_unlock(&channel->lock);
 	return mine;
 }
 

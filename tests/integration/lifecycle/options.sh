@@ -16,7 +16,7 @@ test_help_names_every_option_and_version_the_version()
 
 	help=$("$FSBACKEND_MOUNT" --help)
 	for option in --permissions --cache --writeback --attr-timeout --entry-timeout --negative-timeout --locks \
-		--read-only --threads --max-fds --map-uid --map-gid --debug --stats --help --version; do
+		--passthrough --read-only --threads --max-fds --map-uid --map-gid --debug --stats --help --version; do
 		grep -q -- "$option" <<<"$help" || fail "$option is not in --help"
 	done
 	[[ $("$FSBACKEND_MOUNT" --version) =~ [0-9]+\.[0-9]+ ]] || fail "no version"
@@ -39,6 +39,32 @@ test_an_attribute_timeout_of_0_shows_the_hosts_changes_at_once_and_a_long_one_la
 	sleep 1.3
 	expect_equal "$(mode_of "$MNT/file")" 600 "a cached mode"
 	server_must_end_cleanly
+}
+
+# Counts a request in the statistics that the server printed at its end.
+asked()
+{
+	awk -v name="$1" '$1 == name { count = $2 } END { print count + 0 }' "$scratch/server.err"
+}
+
+test_passthrough_spares_the_server_reads_and_writes_where_it_is_on()
+{
+	scratch_make
+	echo content >"$HOST/file"
+	server_start --stats --passthrough=off
+	cat "$MNT/file"
+	echo more >>"$MNT/file"
+	server_must_end_cleanly
+	[[ $(asked READ) -ge 1 && $(asked WRITE) == 1 ]] || fail "$(cat "$scratch/server.err")"
+
+	server_start --stats --passthrough=on
+	expect_equal "$(cat "$MNT/file")" $'content\nmore'
+	echo end >>"$MNT/file"
+	expect_equal "$(tail -n 1 "$HOST/file")" end
+	server_must_end_cleanly
+	grep -q 'takes CAP_SYS_ADMIN' "$scratch/server.err" && skip "this kernel has no passthrough"
+	expect_equal "$(asked READ)$(asked WRITE)" 00 "$(cat "$scratch/server.err")"
+	expect_failure "$FSBACKEND_MOUNT" --passthrough=sometimes "$HOST" "$MNT" 2>/dev/null
 }
 
 test_entry_and_negative_timeouts_decide_how_long_names_are_believed()

@@ -205,8 +205,8 @@ static void visit(struct crowd *crowd, unsigned int thread, unsigned int *seed)
 		return;
 	}
 	crowd->opens++;
-	if (how == O_RDWR &&
-	    (pwrite(fd, &byte, 1, thread) != 1 || pread(fd, &found, 1, thread) != 1 || byte != found))
+	if (how == O_RDWR && (pwrite(fd, &byte, 1, thread) != 1 ||
+			      pread(fd, &found, 1, thread) != 1 || byte != found))
 		crowd->failed = errno ? errno : EILSEQ;
 	if (how == O_RDONLY && pread(fd, &found, 1, thread) != 1)
 		crowd->failed = errno ? errno : ENODATA;
