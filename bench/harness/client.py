@@ -2,11 +2,17 @@
 """Running the programs that measure."""
 
 import json
+import os
 import subprocess
 
 
 class Failed(Exception):
     pass
+
+
+def named(words):
+    """What was run, without the paths of this machine."""
+    return " ".join(os.path.basename(str(word)) for word in words[:2])
 
 
 def run(words, limit=300):
@@ -16,9 +22,10 @@ def run(words, limit=300):
             [str(word) for word in words], capture_output=True, text=True, timeout=limit
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"{words[0]}: not done after {limit} s") from None
+        raise Failed(f"{named(words)}: not done after {limit} s") from None
     if done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, words))}: {done.stderr.strip() or done.returncode}")
+        why = done.stderr.strip().rsplit(": ", 1)[-1] or f"exit status {done.returncode}"
+        raise Failed(f"{named(words)}: {why}")
     return done.stdout
 
 

@@ -22,48 +22,55 @@ CONFIGURATIONS = (
     "stream",
 )
 NAME = "file"
-# What is read is in the host's cache, and where it says so not in the client's, which is another.
-JOBS = {
+COLD = "cold"  # what is read is in the host's cache, but not in the client's, which is another
+TIMED = "timed"  # as long as a measurement takes, rather than once through the file
+# On a tmpfs, where no disk takes part.
+CACHED_JOBS = {
     "write": ("--rw=write", "--bs=1M"),
-    "read, client's cache cold": ("--rw=read", "--bs=1M"),
-    "read, cached": ("--rw=read", "--bs=1M", "--invalidate=0"),
-    "random mmap read 4k": (
-        "--rw=randread",
-        "--bs=4k",
-        "--ioengine=mmap",
-        "--invalidate=0",
-        "timed",
-    ),
-    "random read 4k": ("--rw=randread", "--bs=4k", "timed"),
-    "read, direct": ("--rw=read", "--bs=1M", "--direct=1"),
-    "write, direct": ("--rw=write", "--bs=1M", "--direct=1"),
-    "random write 4k": ("--rw=randwrite", "--bs=4k", "timed"),
+    "read, client's cache cold": ("--rw=read", "--bs=1M", COLD),
+    "read, cached": ("--rw=read", "--bs=1M"),
+    "random mmap read 4k": ("--rw=randread", "--bs=4k", "--ioengine=mmap", TIMED),
+    "random read 4k": ("--rw=randread", "--bs=4k", COLD, TIMED),
+    "random write 4k": ("--rw=randwrite", "--bs=4k", TIMED),
 }
+# On a disk.
+DIRECT_JOBS = {
+    "write, direct": ("--rw=write", "--bs=1M", "--direct=1"),
+    "read, direct": ("--rw=read", "--bs=1M", "--direct=1"),
+}
+JOBS = CACHED_JOBS | DIRECT_JOBS
 
 
-def words_of(job, server, megabytes, seconds):
+def words_of(job, path, megabytes, seconds):
     words = [
         "fio",
         "--name=bench",
         "--output-format=json",
-        f"--filename={os.path.join(server.path, NAME)}",
+        f"--filename={path}",
         f"--size={megabytes}M",
         "--ioengine=psync",
+        "--invalidate=0",
         "--thread",
-        "--allow_file_create=1",
         "--fallocate=none",
     ]
-    words += [word for word in JOBS[job] if word != "timed"]
-    if "timed" in JOBS[job]:
+    words += [word for word in JOBS[job] if word.startswith("--")]
+    if TIMED in JOBS[job]:
         words += ["--time_based", f"--runtime={int(seconds * 1000)}ms"]
-    # The host's cache is to stay what it is; on the directory itself it is the only one.
-    if server.configuration.kind == "native":
-        words.append("--invalidate=0")
     return words
 
 
+def evict(path):
+    """From the client's cache."""
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def transfer(job, server, megabytes, seconds):
-    result = json.loads(client.run(words_of(job, server, megabytes, seconds)))["jobs"][0]
+    path = os.path.join(server.path, NAME)
+    # On the directory itself it would be the host's.
+    if COLD in JOBS[job] and server.configuration.kind != "native":
+        evict(path)
+    result = json.loads(client.run(words_of(job, path, megabytes, seconds)))["jobs"][0]
     side = result["write" if "write" in job else "read"]
     return {
         "rate": side["iops"],
@@ -78,16 +85,21 @@ def make(path, megabytes):
             file.write(bytes(1024 * 1024))
 
 
-def warm(path):
-    """Into the host's cache, which direct writes have emptied."""
-    with open(path, "rb") as file:
-        while file.read(1024 * 1024):
-            pass
-
-
-def settle(server):
-    """What was written is written out, so that it does not disturb the next."""
-    client.run(["sync", "-f", server.source])
+def measure_jobs(jobs, directory, settings, report):
+    """All serve the same file, so that it is in the host's cache for all of them."""
+    path = os.path.join(directory, NAME)
+    make(path, settings.megabytes)
+    rounds = min(settings.rounds, 3)
+    with Fleet(CONFIGURATIONS, settings, report, source=directory) as fleet:
+        report.start_group("data", rounds * len(jobs) * len(fleet.servers))
+        for number in range(rounds):
+            for job in jobs:
+                for server in fleet.in_turn(number):
+                    measured = transfer(job, server, settings.megabytes, settings.seconds)
+                    report.add(job, server.configuration.name, measured, round=number)
+                    # What was written is written out, so that it does not disturb the next.
+                    client.run(["sync", "-f", directory])
+    os.unlink(path)
 
 
 def measure(settings, report):
@@ -95,18 +107,5 @@ def measure(settings, report):
         report.start_group("data", 0)
         report.skip("", "no fio")
         return
-    megabytes = settings.megabytes
-    rounds = min(settings.rounds, 3)
-    # All serve the same file, so that it is in the host's cache for all of them.
-    source = settings.scratch.directory("large")
-    make(os.path.join(source, NAME), megabytes)
-    with Fleet(CONFIGURATIONS, settings, report, source=source) as fleet:
-        report.start_group("data", rounds * len(JOBS) * len(fleet.servers))
-        for number in range(rounds):
-            for job in JOBS:
-                warm(os.path.join(source, NAME))
-                for server in fleet.in_turn(number):
-                    measured = transfer(job, server, megabytes, settings.seconds)
-                    report.add(job, server.configuration.name, measured, round=number)
-                    settle(server)
-    os.unlink(os.path.join(source, NAME))
+    measure_jobs(CACHED_JOBS, settings.scratch.directory("small", "data"), settings, report)
+    measure_jobs(DIRECT_JOBS, settings.scratch.directory("large"), settings, report)

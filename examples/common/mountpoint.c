@@ -16,7 +16,7 @@
 #include "messages.h"
 #include "mountpoint.h"
 
-enum { PATIENCE_MS = 5000, STEP_MS = 2 };
+enum { PATIENCE_MS = 3000, STEP_MS = 2 };
 
 /*
  * /dev/fd/N: a descriptor that somebody else has mounted, and that we inherited. Return: it, or -1

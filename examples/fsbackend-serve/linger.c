@@ -5,6 +5,7 @@
  * it came by is closed with the connection.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -138,16 +139,55 @@ static void *run(void *opaque)
 	}
 }
 
+/* Whoever listened there was killed. */
+static void remove_if_stale(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno == ECONNREFUSED)
+		unlink(path);
+	close(fd);
+}
+
+static void remove_stale(void)
+{
+	char directory[80], path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const struct dirent *entry;
+
+	fill_directory(directory, sizeof(directory));
+	DIR *dir = opendir(directory);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (*entry->d_name != '.' && snprintf(path, sizeof(path), "%s/%s", directory,
+						      entry->d_name) < (int)sizeof(path))
+			remove_if_stale(path);
+	closedir(dir);
+}
+
+/* It gets its name once it listens: see remove_stale(). */
 static int open_socket(struct lingerer *linger, const struct sockaddr_un *address)
 {
+	struct sockaddr_un hidden = { .sun_family = AF_UNIX };
+	const char *name = strrchr(address->sun_path, '/') + 1;
+
+	if (snprintf(hidden.sun_path, sizeof(hidden.sun_path), "%.*s.%s",
+		     (int)(name - address->sun_path), address->sun_path,
+		     name) >= (int)sizeof(hidden.sun_path))
+		return -ENAMETOOLONG;
 	linger->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (linger->fd < 0)
 		return -errno;
-	if (bind(linger->fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+	if (bind(linger->fd, (struct sockaddr *)&hidden, sizeof(hidden)) < 0)
+		return -errno;
+	strcpy(linger->path, hidden.sun_path);
+	if (listen(linger->fd, 1) < 0 || rename(hidden.sun_path, address->sun_path) < 0)
 		return -errno;
 	strcpy(linger->path, address->sun_path);
-	if (listen(linger->fd, 1) < 0)
-		return -errno;
 	return -pthread_create(&linger->thread, NULL, run, linger);
 }
 
@@ -167,6 +207,8 @@ void linger_start(struct lingerer *linger, struct fsb_stream_serve *serve, uint6
 
 	*linger = (struct lingerer){ .serve = serve, .fd = -1 };
 	int err = fill_address(&address, session, true);
+	if (!err)
+		remove_stale();
 	if (!err)
 		err = open_socket(linger, &address);
 	if (!err)

@@ -65,6 +65,16 @@ static bool depends_on_groups(const struct fsb_context *ctx, const struct fsb_at
 	       (attr->mode & (S_ISGID | S_IXGRP)) == S_ISGID;
 }
 
+/*
+ * Root's writes leave set-id bits alone, so the client's kernel would have to ask for them to be
+ * cleared when another writes by root's descriptor, in a request that does not differ from a
+ * stranger's chown(2) that changes nothing.
+ */
+static bool keeps_set_id(const struct fsb_context *ctx, const struct fsb_attr *attr, int flags)
+{
+	return is_writing(flags) && is_privileged(ctx) && (attr->mode & (S_ISUID | S_ISGID));
+}
+
 static bool is_direct(const struct passthrough *pt, int flags)
 {
 	return (flags & O_DIRECT) && !pt->config.direct_io;
@@ -94,7 +104,7 @@ static bool is_wanted(struct passthrough *pt, const struct fsb_context *ctx, str
 	if (atomic_load_explicit(&opened_get(inode)->passed, memory_order_relaxed))
 		return true;
 	return !is_direct(pt, flags) && !depends_on_groups(ctx, attr, flags) &&
-	       is_worth_it(pt, attr, flags);
+	       !keeps_set_id(ctx, attr, flags) && is_worth_it(pt, attr, flags);
 }
 
 static void note_refusal(struct passthrough *pt, int err)
@@ -158,7 +168,8 @@ static void answer(const struct passthrough *pt, const struct fsb_context *ctx,
 
 	open->backing_id = opened->id;
 	open->flags = FSB_OPEN_PASSTHROUGH | (open->flags & FSB_OPEN_NOFLUSH);
-	if (!like_others || is_direct(pt, flags) || depends_on_groups(ctx, attr, flags))
+	if (!like_others || is_direct(pt, flags) || depends_on_groups(ctx, attr, flags) ||
+	    keeps_set_id(ctx, attr, flags))
 		open->flags |= FSB_OPEN_DIRECT_IO | FSB_OPEN_PARALLEL_DIRECT_WRITES;
 }
 

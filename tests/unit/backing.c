@@ -386,9 +386,23 @@ Test(backing,
 	must(fchmodat(f.host, "small", 06755, 0));
 	must_be(set_nothing(&user, nodeid), 0);
 	cr_expect_eq(host_mode(&f, "small"), 06755, "nobody can write");
+	must(fchmodat(f.host, "small", 0755, 0));
 	struct fsb_open opened = open_it(nodeid, O_WRONLY);
+	must(fchmodat(f.host, "small", 06755, 0));
 	must_be(set_nothing(&user, nodeid), 0);
 	cr_expect_eq(host_mode(&f, "small"), 0755);
+	close_file(&f, opened.fh);
+}
+
+Test(backing, roots_writes_to_a_file_with_set_id_bits_come_to_the_server)
+{
+	start(FSB_BACKING_AUTO);
+	uint64_t nodeid = nodeid_of(&f, "small");
+	must(fchmodat(f.host, "small", 06755, 0));
+	struct fsb_open opened = open_it(nodeid, O_WRONLY);
+	cr_expect_eq(opened.backing_id, 0);
+	must_be(set_nothing(&user, nodeid), 0);
+	cr_expect_eq(host_mode(&f, "small"), 06755);
 	close_file(&f, opened.fh);
 }
 

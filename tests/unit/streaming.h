@@ -3,8 +3,8 @@
  * A file system in memory behind a stream server, and a client that speaks frames by hand.
  *
  * Names say what a lookup of them does: "file" is found; "late" is deferred until late_release();
- * "slow" takes one and a half seconds. Each lookup of a name that begins with a digit is counted, to
- * see whether anything runs twice.
+ * "slow" takes one and a half seconds. Each lookup of a name that begins with a digit is counted,
+ * to see whether anything runs twice.
  */
 #ifndef FSB_TESTS_STREAMING_H
 #define FSB_TESTS_STREAMING_H
