@@ -40,8 +40,11 @@ def describe():
 
 def paragraph(machine):
     where = "a virtual machine" if machine["virtual"] else "a machine"
-    return (
+    text = (
         f"Measured on {where} with {machine['cores']} cores ({machine['processor']}), "
         f"{machine['memory_gib']:g} GiB of memory, Linux {machine['kernel']}, {machine['system']}; "
         f"load average when it began: {machine['load_at_start']:.2f}."
     )
+    if machine["load_at_start"] > machine["cores"]:
+        text += " It was busy with other work: median latencies can be relied on, rates hardly."
+    return text

@@ -32,7 +32,7 @@ INTRODUCTION = """# Performance
 
 <!-- Made by bench/run --docs; do not edit. -->
 
-{machine} Run of {started}; {rounds} rounds, in each of which all
+{machine} Run of {started}; up to {rounds} rounds, in each of which all
 configurations were measured one after the other; `a ±b%` is the median of the rounds and half of
 the distance between the slowest and the fastest.
 

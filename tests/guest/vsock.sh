@@ -22,7 +22,7 @@ attach()
 
 copy_and_compare()
 {
-	local tree=$FSBACKEND_TESTS/lifecycle
+	local tree=$FSBACKEND_TESTS/programs
 
 	cp -a "$tree" "$MNT/copy"
 	diff -r "$tree" "$HOST/copy"

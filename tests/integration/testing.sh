@@ -43,8 +43,9 @@ with_ring()
 {
 	ring=/sys/module/fuse/parameters/enable_uring
 	[[ -w $ring ]] || skip "this kernel has no FUSE over io_uring"
-	exec {ring_fd}<>"$ring"
-	flock "$ring_fd"
+	# By a process of its own, that ends with this one: servers, which might stay, must not inherit the lock.
+	coproc ring_holder { exec flock "$ring" sh -c 'echo held; exec cat'; }
+	read -r -u "${ring_holder[0]}"
 	ring_before=$(<"$ring")
 	trap 'status=$?; set +e; trap - ERR; echo "$ring_before" >"$ring"; scratch_remove; exit "$status"' EXIT
 	echo Y >"$ring"

@@ -35,7 +35,7 @@ own_descriptors()
 		{ open = "" }' "$1"
 }
 
-must_leave_nothing()
+test_no_memory_and_no_descriptor_is_left()
 {
 	local name valgrind
 
@@ -50,7 +50,7 @@ must_leave_nothing()
 	FSBACKEND_SERVE_WRAPPER="$valgrind --log-file=$scratch/valgrind.serve"
 	FSBACKEND_WRAPPER="$valgrind --log-file=$scratch/valgrind.attach"
 	serve_start --permissions=server --locks=host
-	attach_start "$@"
+	attach_start --connections=2 --reconnect
 	work_on_the_mount
 	server_stop
 	serve_stop
@@ -58,16 +58,6 @@ must_leave_nothing()
 		expect_equal "$(own_descriptors "$scratch/valgrind.$name")" "" "$name: descriptors"
 	done
 	expect_equal "$server_status $serve_status" "0 0" "$(cat "$scratch"/valgrind.*)"
-}
-
-test_no_memory_and_no_descriptor_is_left()
-{
-	must_leave_nothing
-}
-
-test_no_memory_and_no_descriptor_is_left_with_two_connections_that_reconnect()
-{
-	must_leave_nothing --connections=2 --reconnect
 }
 
 run_tests

@@ -23,7 +23,7 @@ enum {
 	MAX_NEWCOMERS = 64,
 	SLOW_NS = 300 * 1000, /* work that takes longer is not waited for */
 	TICK_MS = 1,          /* while somebody is at work */
-	CALM_TICKS = 50,
+	CALM_TICKS = 4,
 	SOON_MS = 1000,
 	NO_MEMORY_MS = 100,
 };
@@ -180,7 +180,11 @@ static void hear(struct fsb_stream_serve *serve, const struct epoll_event *event
 		(void)eventfd_read(serve->call, &count);
 		serve->calm = 0;
 		serve->looked_s = 0; /* something has changed: look at clocks anew */
-	} else if (event->data.u64 & ID_LISTENER)
+		return;
+	}
+	/* Somebody who has to say hello in time. */
+	serve->urgent = true;
+	if (event->data.u64 & ID_LISTENER)
 		accept_all(serve, (struct listener *)(uintptr_t)(event->data.u64 & ~ID_LISTENER));
 	else
 		hear_newcomer(serve, event->data.u64);
