@@ -15,7 +15,7 @@ enum {
 	OPERATION_FILES = 64,  /* that operations on existing files take in turn */
 	OPERATION_BATCH = 256, /* steps between preparations */
 	OPERATION_BLOCK = 4096,
-	OPERATION_BLOCKS = 8192, /* of the file of data */
+	OPERATION_BLOCKS = 4096, /* of the file of data */
 };
 
 /**

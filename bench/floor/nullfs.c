@@ -9,7 +9,7 @@
 enum {
 	TYPE_BITS = 8,
 	TYPE_MASK = (1 << TYPE_BITS) - 1,
-	FILE_SIZE = 32 * 1024 * 1024,
+	FILE_SIZE = 16 * 1024 * 1024,
 };
 
 /* Types are modes shifted down, so that the root's nodeid, 1, is none. */

@@ -115,6 +115,11 @@ def parse():
     )
     parser.add_argument("--docs", action="store_true", help="put the page into docs/ as well")
     parser.add_argument(
+        "--on-disk",
+        action="store_true",
+        help="small files lie in --scratch, rather than on a tmpfs",
+    )
+    parser.add_argument(
         "--scratch",
         default=os.environ.get("TMPDIR", "/tmp"),
         help="where to make directories and mounts",
@@ -172,7 +177,8 @@ def settings_of(arguments, scratch):
 
 def measure(arguments, report):
     with Scratch(arguments.scratch) as scratch:
-        scratch.mount_tmpfs("small")
+        if not arguments.on_disk:
+            scratch.mount_tmpfs("small")
         settings = settings_of(arguments, scratch)
         for group in arguments.groups:
             try:

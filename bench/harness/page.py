@@ -38,8 +38,9 @@ the distance between the slowest and the fastest.
 
 `bench/run --help` tells how to repeat it; `bench/check` prints the first table from its results.
 Operations are done by a small C program (`bench-client --help` lists them), whose threads have a
-directory each, on a tmpfs; large files lie on a disk. Peers are measured as they come, with their
-own defaults, built from libfuse's examples; none of them makes files the caller's.
+directory each, on a tmpfs; the large file lies there too, for direct I/O on a disk. Peers are
+measured as they come, with their own defaults, built from libfuse's examples; none of them makes
+files the caller's.
 
 ## What must hold
 
@@ -70,27 +71,33 @@ def operations(rows, drawn):
     if not rows:
         return ""
     two = [row for row in rows if row["threads"] == 2] or rows
-    growth = []
-    for op in table.ordered(row["op"] for row in rows):
-        line = [op]
-        for threads in sorted({row["threads"] for row in rows}):
-            line.append(
-                table.cell(stats.select(rows, op=op, config="uring", threads=threads), "rate")
-            )
-        growth.append(line)
-    header = ["operation"] + [
-        f"{threads} thread(s)" for threads in sorted({row["threads"] for row in rows})
-    ]
     return section(
         "Operations a second, two client threads",
         "Beside the directory itself and the peers:",
         table.by_operation(of(two, BESIDE)),
         picture(drawn, "operations", "rates by those of the directory itself"),
-        "Our own modes:",
+        "Their median latency in ns, which other work on the machine disturbs less:",
+        table.by_operation(of(two, BESIDE), "p50_ns"),
+        "Our own modes, rates and median latencies:",
         table.by_operation(of(two, MODES)),
-        "### By client threads",
-        "`uring`:",
-        table.markdown(header, growth),
+        table.by_operation(of(two, MODES), "p50_ns"),
+    )
+
+
+def threads(rows, drawn):
+    rows = stats.select(rows, group="operations", config="uring")
+    counts = sorted({row["threads"] for row in rows})
+    lines = []
+    for op in table.ordered(row["op"] for row in rows):
+        mine = stats.select(rows, op=op)
+        if len({row["threads"] for row in mine}) > 1:
+            cells = [table.cell(stats.select(mine, threads=count), "rate") for count in counts]
+            lines.append([op] + cells)
+    header = ["operation"] + [f"{count} thread(s)" for count in counts]
+    return lines and section(
+        "Cost by client threads",
+        "Operations a second of all threads together, `uring`.",
+        table.markdown(header, lines),
         picture(drawn, "threads", "rates by client threads"),
     )
 
@@ -148,6 +155,7 @@ def streams(rows, _):
 
 SECTIONS = (
     operations,
+    threads,
     users,
     plain(
         "data",

@@ -23,7 +23,7 @@ EXTRA_COLOURS = ("#bcbd22", "#17becf", "#e377c2", "#8c564b")
 
 
 def colour(config):
-    return SHOWN.get(config) or EXTRA_COLOURS[hash(config) % len(EXTRA_COLOURS)]
+    return SHOWN.get(config) or EXTRA_COLOURS[sum(config.encode()) % len(EXTRA_COLOURS)]
 
 
 def finish(figure, path, pyplot):
@@ -72,10 +72,14 @@ def bars_of_operations(rows, path, pyplot):
 def lines_by_threads(rows, path, pyplot):
     """Rates by client threads, a small picture an operation."""
     rows = stats.select(rows, group="operations")
-    operations = ordered(row["op"] for row in rows)
+    operations = [
+        op
+        for op in ordered(row["op"] for row in rows)
+        if len({row["threads"] for row in stats.select(rows, op=op)}) > 1
+    ]
     threads = sorted({row["threads"] for row in rows})
     configs = [config for config in shown(rows) if config != "native"]
-    if len(threads) < 2 or not configs:
+    if not operations or not configs:
         return None
     columns = 4
     lines = -(-len(operations) // columns)

@@ -140,7 +140,7 @@ unmount()
 server_wait()
 {
 	# A mount namespace that somebody made meanwhile has a copy of the mount, and keeps it alive.
-	if ! within 150 not is_running "$server_pid" &&
+	if ! within 600 not is_running "$server_pid" &&
 		! { is_mounted_anywhere "$MNT" && within 1200 not is_running "$server_pid"; }; then
 		complain "the server is still running"
 		return 1

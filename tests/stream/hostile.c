@@ -14,7 +14,7 @@
 #include "peer.h"
 
 /* MiB that the server may ever take, whatever these do, and all at a time. */
-enum { MOST_MEMORY = 160, CUT_MS = 5000 };
+enum { MOST_MEMORY = 128, CUT_MS = 5000 };
 
 static long memory_of_server(void)
 {
@@ -29,6 +29,21 @@ static long memory_of_server(void)
 			break;
 	fclose(status);
 	return kib / 1024;
+}
+
+/* A sanitizer's own memory is not the server's. */
+static bool is_sanitized(void)
+{
+	char path[64], line[1024];
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%s/maps", getenv("FSBACKEND_TEST_SERVE_PID"));
+	FILE *maps = fopen(path, "r");
+	cr_assert(maps, "the server is gone");
+	while (!found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "libasan") || strstr(line, "libtsan");
+	fclose(maps);
+	return found;
 }
 
 static double now(void)
@@ -65,7 +80,7 @@ static void others_must_be_fast(void)
 	unsigned long count = speed_of_others(0.3, &longest);
 
 	/* Tens of thousands are usual; all tests run at the same time. */
-	cr_expect_gt(count, 100, "the mount made %lu round trips in 0.3 s", count);
+	cr_expect_gt(count, 20, "the mount made %lu round trips in 0.3 s", count);
 	cr_expect_lt(longest, 0.5, "one took %.3f s", longest);
 }
 
@@ -77,7 +92,8 @@ static void others_must_go_on(void)
 	must_hold_text(host, "after", "still served");
 	speed_of_others(0.05, &longest);
 	cr_expect_lt(longest, 1.0, "a round trip of the mount took %.3f s", longest);
-	cr_expect_leq(memory_of_server(), MOST_MEMORY, "the server took %ld MiB", memory_of_server());
+	if (!is_sanitized())
+		cr_expect_leq(memory_of_server(), MOST_MEMORY, "the server took %ld MiB", memory_of_server());
 	/* And whoever comes now is served. */
 	struct peer peer = peer_come(0);
 	peer_close(&peer);

@@ -66,8 +66,8 @@ test_fifty_clients_copy_trees_while_others_are_killed()
 	for ((number = 0; number < clients; number++)); do
 		diff -r "$tree" "$HOST/of$number/copy"
 	done
-	echo "the server took $(memory_of_server) MiB"
-	[[ $(memory_of_server) -le 200 ]] || fail "the server took $(memory_of_server) MiB"
+	# A sanitizer's own memory is not the server's.
+	grep -q 'lib[at]san' "/proc/$serve_pid/maps" || [[ $(memory_of_server) -le 64 ]] || fail "the server took $(memory_of_server) MiB"
 	for ((number = 0; number < victims; number++)); do
 		umount -l "$scratch/victims/$number"
 	done

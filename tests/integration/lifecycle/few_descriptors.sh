@@ -175,7 +175,8 @@ test_a_file_that_the_host_removed_is_no_longer_there_when_its_descriptor_is_gone
 	expect_failure cat file1 2>"$scratch/err"
 	grep -q 'No such file' "$scratch/err" || fail "$(cat "$scratch/err")"
 	expect_equal "$(cat <&8)" 2
-	expect_equal "$(cat file3 renamed)" "$(printf '3\n3')" "its name is believed, and leads to it"
+	# Whether its former name still leads to it is up to the kernel, which may have dropped that meanwhile.
+	expect_equal "$(cat renamed)" 3
 	exec 8<&-
 	cd /
 	server_must_end_cleanly
