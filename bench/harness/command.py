@@ -125,6 +125,13 @@ def parse():
         help="where to make directories and mounts",
     )
     arguments = parser.parse_args()
+    for name, known in (
+        ("groups", GROUPS),
+        ("operations", operations.OPERATIONS),
+        ("configurations", [c.name for c in configurations.CONFIGURATIONS]),
+    ):
+        for unknown in set(getattr(arguments, name)) - set(known):
+            parser.error(f"--{name}: there is no {unknown}")
     for name, (usual, quick) in SIZES.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, quick if arguments.quick else usual)
@@ -171,7 +178,7 @@ def settings_of(arguments, scratch):
         headers=arguments.headers,
         operations=arguments.operations,
         threads=[int(count) for count in arguments.threads],
-        **{name: getattr(arguments, name) for name in SIZES}
+        **{name: getattr(arguments, name) for name in SIZES},
     )
 
 

@@ -282,7 +282,7 @@ static void tell_exhaustion(struct passthrough *pt)
  */
 static bool may_wait_for_forgets(struct passthrough *pt, unsigned int attempts)
 {
-	enum { MILLISECONDS = 200 };
+	enum { MILLISECONDS = 2000 };
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
 
 	if (attempts >= MILLISECONDS ||

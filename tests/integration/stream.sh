@@ -104,7 +104,7 @@ attach_at()
 serve_stop()
 {
 	kill -TERM "$serve_pid"
-	if ! within 150 not is_running "$serve_job"; then
+	if ! within 600 not is_running "$serve_job"; then
 		complain "fsbackend-serve is still running"
 		return 1
 	fi
