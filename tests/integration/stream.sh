@@ -103,7 +103,7 @@ attach_at()
 
 serve_stop()
 {
-	kill -TERM "$serve_pid"
+	kill -TERM "$serve_pid" 2>/dev/null
 	if ! within 600 not is_running "$serve_job"; then
 		complain "fsbackend-serve is still running"
 		return 1
