@@ -13,6 +13,13 @@ static inline void cleanup_fd(int *fd)
 		close(*fd);
 }
 
+/** Close a descriptor, if there is one, and forget its number. */
+static inline void fd_close(int *fd)
+{
+	cleanup_fd(fd);
+	*fd = -1;
+}
+
 static inline void cleanup_memory(void *pointer)
 {
 	free(*(void **)pointer);

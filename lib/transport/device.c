@@ -24,6 +24,7 @@
 #include <fsbackend/device.h>
 #include <fsbackend/thread.h>
 
+#include "../cleanup.h"
 #include "../log.h"
 #include "../sized.h"
 #include "backing.h"
@@ -399,13 +400,6 @@ static int open_all(struct fsb_device *device, int fd)
 	return 0;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 /*
  * Descriptors of the session itself: when all are closed, and nobody else has any, the kernel
  * aborts the connection.
@@ -415,15 +409,15 @@ static void close_session(struct fsb_device *device)
 	for (unsigned int i = 0; i < device->nworkers; i++)
 		worker_clear(&device->workers[i]);
 	door_clear(&device->door);
-	close_fd(&device->fd);
+	fd_close(&device->fd);
 }
 
 static void device_free(struct fsb_device *device)
 {
 	close_session(device);
-	close_fd(&device->answered.fd);
-	close_fd(&device->end.fd);
-	close_fd(&device->quit.fd);
+	fd_close(&device->answered.fd);
+	fd_close(&device->end.fd);
+	fd_close(&device->quit.fd);
 	uring_free(device->uring);
 	slots_clear(&device->slots);
 	free(device);

@@ -11,15 +11,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "../cleanup.h"
 #include "clock.h"
 #include "door.h"
-
-static void close_epoll(int *epoll)
-{
-	if (*epoll >= 0)
-		close(*epoll);
-	*epoll = -1;
-}
 
 /* Return: an epoll that waits for the device and for the end; or a negative errno. */
 static int make_epoll(const struct door *door, uint32_t events)
@@ -55,7 +49,7 @@ int door_init(struct door *door, int fd, int end, uint64_t spin_ns)
 
 void door_clear(struct door *door)
 {
-	close_epoll(&door->epoll);
+	fd_close(&door->epoll);
 }
 
 static void set(struct door *door, uint32_t events)
@@ -149,7 +143,7 @@ int waiter_init(struct waiter *waiter, struct door *door)
 
 void waiter_clear(struct waiter *waiter)
 {
-	close_epoll(&waiter->epoll);
+	fd_close(&waiter->epoll);
 }
 
 static void wait_or_look(struct waiter *waiter)

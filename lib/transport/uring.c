@@ -40,6 +40,7 @@
 
 #include <fsbackend/thread.h>
 
+#include "../cleanup.h"
 #include "../log.h"
 #include "clock.h"
 #include "ring.h"
@@ -735,8 +736,7 @@ void uring_free(struct uring *uring)
 		struct lane *lane = &uring->lanes[i];
 		entries_free(lane);
 		ring_clear(&lane->ring);
-		if (lane->wake >= 0)
-			close(lane->wake);
+		fd_close(&lane->wake);
 	}
 	pthread_cond_destroy(&uring->changed);
 	pthread_mutex_destroy(&uring->lock);

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../../cleanup.h"
 #include "../../log.h"
 #include "../../sized.h"
 #include "forward.h"
@@ -167,13 +168,6 @@ static int connect_all(struct fsb_stream_forward *forward)
 	return err;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void lane_clear(struct lane *lane)
 {
 	struct memory_pool *pool = &lane->forward->memory;
@@ -188,7 +182,7 @@ static void lane_clear(struct lane *lane)
 	pending_clear(&lane->pending);
 	group_notes_clear(&lane->notes);
 	fsb_context_clear(&lane->ctx);
-	close_fd(&lane->epoll);
+	fd_close(&lane->epoll);
 }
 
 static void dispose(struct fsb_stream_forward *forward)
@@ -197,9 +191,9 @@ static void dispose(struct fsb_stream_forward *forward)
 		lane_clear(&forward->lanes[i]);
 	if (forward->memory.size)
 		memory_clear(&forward->memory);
-	close_fd(&forward->end);
-	close_fd(&forward->quit);
-	close_fd(&forward->alarm);
+	fd_close(&forward->end);
+	fd_close(&forward->quit);
+	fd_close(&forward->alarm);
 	pthread_cond_destroy(&forward->changed);
 	pthread_mutex_destroy(&forward->lock);
 	free(forward);
@@ -287,7 +281,7 @@ static void close_devices(struct fsb_stream_forward *forward)
 			close(lane->device);
 		lane->device = -1;
 	}
-	close_fd(&forward->fd);
+	fd_close(&forward->fd);
 }
 
 static void quit_lanes(struct fsb_stream_forward *forward)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../cleanup.h"
 #include "../../log.h"
 #include "../../sized.h"
 #include "../clock.h"
@@ -490,19 +491,13 @@ static struct fsb_stream_serve *allocate(const struct fsb_stream_serve_config *c
 	return serve;
 }
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 static void dispose(struct fsb_stream_serve *serve)
 {
 	close_listeners(serve);
-	close_fd(serve->epoll);
-	close_fd(serve->gate);
-	close_fd(serve->call);
-	close_fd(serve->quit);
+	fd_close(&serve->epoll);
+	fd_close(&serve->gate);
+	fd_close(&serve->call);
+	fd_close(&serve->quit);
 	memory_clear(&serve->memory);
 	pthread_cond_destroy(&serve->idle);
 	pthread_mutex_destroy(&serve->lock);
