@@ -10,10 +10,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "../thread.h"
 #include "passthrough.h"
 
 enum { WAITS_MAX = 1024, PAUSE_FIRST_MS = 1, PAUSE_LAST_MS = 20 };
@@ -149,7 +149,7 @@ static void *wait_for_locks(void *arg)
 	return NULL;
 }
 
-/* As the server, whose credentials the thread inherits, and deaf to the host's signals. */
+/* As the server, whose credentials the thread inherits. */
 static int start_thread(struct passthrough *pt)
 {
 	struct lock_queue *queue = &pt->locks.queue;
@@ -157,16 +157,12 @@ static int start_thread(struct passthrough *pt)
 	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
 	if (err)
 		return err;
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_mutex_lock(&pt->locks.lock);
 	if (!queue->running) {
-		err = pthread_create(&queue->thread, NULL, wait_for_locks, pt);
+		err = thread_start(&queue->thread, NULL, wait_for_locks, pt);
 		queue->running = !err;
 	}
 	pthread_mutex_unlock(&pt->locks.lock);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return err ? -ENOLCK : 0;
 }
 

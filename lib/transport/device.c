@@ -13,7 +13,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "../cleanup.h"
 #include "../log.h"
 #include "../sized.h"
+#include "../thread.h"
 #include "backing.h"
 #include "door.h"
 #include "slots.h"
@@ -432,27 +432,17 @@ static void join(struct fsb_device *device, unsigned int started)
 		uring_stop(device->uring);
 }
 
-/* Signals are the host's: none is delivered to a thread of the library. */
 static int start_threads(struct fsb_device *device)
 {
-	sigset_t all, former;
-	unsigned int started = 0;
-	int err = 0;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &former);
-	while (started < device->nworkers && !err) {
-		struct worker *worker = &device->workers[started];
-		err = pthread_create(&worker->thread, NULL, work, worker);
-		if (!err) {
-			pthread_setname_np(worker->thread, "fsbackend");
-			started++;
+	for (unsigned int i = 0; i < device->nworkers; i++) {
+		struct worker *worker = &device->workers[i];
+		int err = thread_start(&worker->thread, "fsbackend", work, worker);
+		if (err) {
+			join(device, i);
+			return err;
 		}
 	}
-	pthread_sigmask(SIG_SETMASK, &former, NULL);
-	if (err)
-		join(device, started);
-	return -err;
+	return 0;
 }
 
 static unsigned int default_threads(void)

@@ -28,7 +28,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,6 +41,7 @@
 
 #include "../cleanup.h"
 #include "../log.h"
+#include "../thread.h"
 #include "clock.h"
 #include "ring.h"
 #include "spin.h"
@@ -569,22 +569,6 @@ static void *run(void *opaque)
 	return NULL;
 }
 
-/* Signals are the host's. */
-static int start_thread(struct lane *lane)
-{
-	sigset_t all, former;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &former);
-	int err = -pthread_create(&lane->thread, NULL, run, lane);
-	pthread_sigmask(SIG_SETMASK, &former, NULL);
-	if (err)
-		return err;
-	lane->started = true;
-	pthread_setname_np(lane->thread, "fsbackend-ring");
-	return 0;
-}
-
 static void change_phase(struct uring *uring, enum phase phase)
 {
 	pthread_mutex_lock(&uring->lock);
@@ -597,9 +581,11 @@ static void change_phase(struct uring *uring, enum phase phase)
 static int start_threads(struct uring *uring)
 {
 	for (unsigned int i = 0; i < uring->nlanes; i++) {
-		int err = start_thread(&uring->lanes[i]);
+		struct lane *lane = &uring->lanes[i];
+		int err = thread_start(&lane->thread, "fsbackend-ring", run, lane);
 		if (err)
 			return err;
+		lane->started = true;
 	}
 	pthread_mutex_lock(&uring->lock);
 	while (uring->nready < uring->nlanes)

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +17,7 @@
 #include "../../cleanup.h"
 #include "../../log.h"
 #include "../../sized.h"
+#include "../../thread.h"
 #include "forward.h"
 
 enum { MAX_SPIN_US = 1000, POOL_KEEP = 8 };
@@ -297,19 +297,13 @@ static void quit_lanes(struct fsb_stream_forward *forward)
 
 static int start_threads(struct fsb_stream_forward *forward)
 {
-	sigset_t all, former;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &former);
 	int err = notifier_start(&forward->notifier, forward);
+
 	for (unsigned int i = 0; i < forward->nlanes && !err; i++) {
 		struct lane *lane = &forward->lanes[i];
-		err = -pthread_create(&lane->thread, NULL, lane_run, lane);
+		err = thread_start(&lane->thread, "fsbackend", lane_run, lane);
 		lane->running = !err;
-		if (!err)
-			pthread_setname_np(lane->thread, "fsbackend");
 	}
-	pthread_sigmask(SIG_SETMASK, &former, NULL);
 	if (err) {
 		notifier_stop(&forward->notifier);
 		quit_lanes(forward);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../thread.h"
 #include "forward.h"
 
 static struct notice *next_notice(struct notifier *notifier)
@@ -42,9 +43,9 @@ int notifier_start(struct notifier *notifier, struct fsb_stream_forward *forward
 	*notifier = (struct notifier){ .last = &notifier->first };
 	pthread_mutex_init(&notifier->lock, NULL);
 	pthread_cond_init(&notifier->more, NULL);
-	int err = pthread_create(&notifier->thread, NULL, run, forward);
+	int err = thread_start(&notifier->thread, NULL, run, forward);
 	notifier->running = !err;
-	return -err;
+	return err;
 }
 
 int notifier_add(struct notifier *notifier, const void *message, size_t length)

@@ -2,7 +2,6 @@
 /* The serving side as an object, and its keeper. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +12,7 @@
 #include "../../cleanup.h"
 #include "../../log.h"
 #include "../../sized.h"
+#include "../../thread.h"
 #include "../clock.h"
 #include "serve.h"
 
@@ -529,31 +529,22 @@ static void join_workers(struct fsb_stream_serve *serve, unsigned int started)
 		pthread_join(serve->workers[i].thread, NULL);
 }
 
-/* Signals are the host's: none is delivered to a thread of the library. */
 static int start_threads(struct fsb_stream_serve *serve)
 {
-	sigset_t all, former;
 	unsigned int started = 0;
 	int err = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &former);
 	while (started < serve->nworkers && !err) {
 		struct worker *worker = &serve->workers[started];
-		err = pthread_create(&worker->thread, NULL, worker_run, worker);
-		if (!err) {
-			pthread_setname_np(worker->thread, "fsbackend");
+		err = thread_start(&worker->thread, "fsbackend", worker_run, worker);
+		if (!err)
 			started++;
-		}
 	}
 	if (!err)
-		err = pthread_create(&serve->keeper, NULL, keeper_run, serve);
-	if (!err)
-		pthread_setname_np(serve->keeper, "fsb-keeper");
-	pthread_sigmask(SIG_SETMASK, &former, NULL);
+		err = thread_start(&serve->keeper, "fsb-keeper", keeper_run, serve);
 	if (err)
 		join_workers(serve, started);
-	return -err;
+	return err;
 }
 
 int fsb_stream_serve_start(const struct fsb_stream_serve_config *theirs,
