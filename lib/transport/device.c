@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <fsbackend/device.h>
@@ -28,6 +27,8 @@
 #include "../sized.h"
 #include "../thread.h"
 #include "backing.h"
+#include "call.h"
+#include "clone.h"
 #include "door.h"
 #include "slots.h"
 #include "uring.h"
@@ -90,12 +91,8 @@ static int event_init(struct event *event)
 /* Async-signal-safe. Nobody reads the counter, so that everybody sees it raised. */
 static void event_raise(struct event *event)
 {
-	int saved = errno;
-
 	atomic_store(&event->raised, true);
-	while (eventfd_write(event->fd, 1) < 0 && errno == EINTR)
-		;
-	errno = saved;
+	eventfd_call(event->fd);
 }
 
 static bool event_raised(struct event *event)
@@ -337,37 +334,11 @@ void fsb_device_config_defaults(struct fsb_device_config *config, size_t size)
 	sized_fill(config, size, &defaults, sizeof(defaults));
 }
 
-/* A further descriptor of the session behind @fd. Return: it, or a negative errno. */
-static int clone_fd(int fd)
-{
-	int clone = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	uint32_t session = (uint32_t)fd;
-
-	if (clone < 0)
-		return -errno;
-	if (ioctl(clone, FUSE_DEV_IOC_CLONE, &session) < 0) {
-		int err = -errno;
-		close(clone);
-		return err;
-	}
-	return clone;
-}
-
 static int worker_init(struct worker *worker, struct fsb_device *device)
 {
 	worker->device = device;
-	worker->fd = clone_fd(device->fd);
-	if (worker->fd == -EMFILE || worker->fd == -ENFILE)
-		return worker->fd;
-	if (worker->fd < 0) {
-		log_write(&device->log, FSB_LOG_INFO, "workers share a descriptor: %s",
-			  strerror(-worker->fd));
-		/* A status flag of the open file, so the caller's descriptor has it as well. */
-		if (fcntl(device->fd, F_SETFL, O_NONBLOCK) < 0)
-			return -errno;
-		worker->fd = device->fd;
-	}
-	return waiter_init(&worker->waiter, &device->door);
+	worker->fd = clone_session(device->fd, &device->log);
+	return worker->fd < 0 ? worker->fd : waiter_init(&worker->waiter, &device->door);
 }
 
 static void worker_clear(struct worker *worker)

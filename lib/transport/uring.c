@@ -42,6 +42,7 @@
 #include "../cleanup.h"
 #include "../log.h"
 #include "../thread.h"
+#include "call.h"
 #include "clock.h"
 #include "ring.h"
 #include "spin.h"
@@ -164,8 +165,7 @@ static void push_answered(struct lane *lane, struct entry *entry)
 
 static void wake(struct lane *lane)
 {
-	while (eventfd_write(lane->wake, 1) < 0 && errno == EINTR)
-		;
+	eventfd_call(lane->wake);
 }
 
 /* Whether an answer would still find its request. */

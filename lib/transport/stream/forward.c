@@ -11,13 +11,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../../cleanup.h"
 #include "../../log.h"
 #include "../../sized.h"
 #include "../../thread.h"
+#include "../call.h"
+#include "../clone.h"
 #include "forward.h"
 
 enum { MAX_SPIN_US = 1000, POOL_KEEP = 8 };
@@ -45,15 +46,6 @@ static bool is_sound(const struct fsb_stream_forward_config *config)
 
 /* ---- What lanes tell ---- */
 
-static void raise_event(int fd)
-{
-	int saved = errno;
-
-	while (eventfd_write(fd, 1) < 0 && errno == EINTR)
-		;
-	errno = saved;
-}
-
 void forward_end(struct fsb_stream_forward *forward, int err)
 {
 	pthread_mutex_lock(&forward->lock);
@@ -76,7 +68,7 @@ void forward_down(struct fsb_stream_forward *forward, int err)
 			  "the mount answers that it is not connected",
 			  err == -ESHUTDOWN ? "the server has ended" : dial_describe(err),
 			  forward->config.reconnect ? "back" : "unmounted");
-	raise_event(forward->alarm);
+	eventfd_call(forward->alarm);
 }
 
 void forward_initialised(struct fsb_stream_forward *forward, int error)
@@ -239,40 +231,6 @@ bool fsb_stream_forward_is_connected(const struct fsb_stream_forward *forward)
 
 /* ---- Serving the device ---- */
 
-/* A further descriptor of the session behind @fd. Return: it, or a negative errno. */
-static int clone_fd(int fd)
-{
-	int clone = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	uint32_t session = (uint32_t)fd;
-
-	if (clone < 0)
-		return -errno;
-	if (ioctl(clone, FUSE_DEV_IOC_CLONE, &session) < 0) {
-		int err = -errno;
-		close(clone);
-		return err;
-	}
-	return clone;
-}
-
-static int open_device(struct lane *lane)
-{
-	struct fsb_stream_forward *forward = lane->forward;
-
-	lane->device = clone_fd(forward->fd);
-	if (lane->device == -EMFILE || lane->device == -ENFILE)
-		return lane->device;
-	if (lane->device >= 0)
-		return 0;
-	log_write(&forward->config.log, FSB_LOG_INFO, "stream: threads share a descriptor: %s",
-		  strerror(-lane->device));
-	/* A status flag of the open file, so the caller's descriptor has it as well. */
-	if (fcntl(forward->fd, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
-	lane->device = forward->fd;
-	return 0;
-}
-
 static void close_devices(struct fsb_stream_forward *forward)
 {
 	for (unsigned int i = 0; i < forward->nlanes; i++) {
@@ -287,7 +245,7 @@ static void close_devices(struct fsb_stream_forward *forward)
 static void quit_lanes(struct fsb_stream_forward *forward)
 {
 	atomic_store(&forward->quitting, true);
-	raise_event(forward->quit);
+	eventfd_call(forward->quit);
 	for (unsigned int i = 0; i < forward->nlanes; i++) {
 		if (forward->lanes[i].running)
 			pthread_join(forward->lanes[i].thread, NULL);
@@ -320,8 +278,10 @@ int fsb_stream_forward_start(struct fsb_stream_forward *forward, int fd)
 	forward->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (forward->fd < 0)
 		return -errno;
-	for (unsigned int i = 0; i < forward->nlanes && !err; i++)
-		err = open_device(&forward->lanes[i]);
+	for (unsigned int i = 0; i < forward->nlanes && !err; i++) {
+		forward->lanes[i].device = clone_session(forward->fd, &forward->config.log);
+		err = forward->lanes[i].device < 0 ? forward->lanes[i].device : 0;
+	}
 	if (!err)
 		err = start_threads(forward);
 	if (err)
@@ -372,7 +332,7 @@ int fsb_stream_forward_wait(struct fsb_stream_forward *forward)
 void fsb_stream_forward_stop(struct fsb_stream_forward *forward)
 {
 	atomic_store(&forward->ending, true);
-	raise_event(forward->end);
+	eventfd_call(forward->end);
 }
 
 void fsb_stream_forward_free(struct fsb_stream_forward *forward)

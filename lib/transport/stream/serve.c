@@ -13,6 +13,7 @@
 #include "../../log.h"
 #include "../../sized.h"
 #include "../../thread.h"
+#include "../call.h"
 #include "../clock.h"
 #include "serve.h"
 
@@ -63,11 +64,7 @@ static bool is_sound(const struct fsb_stream_serve_config *config)
 
 void keeper_call(struct fsb_stream_serve *serve)
 {
-	int saved = errno;
-
-	while (eventfd_write(serve->call, 1) < 0 && errno == EINTR)
-		;
-	errno = saved;
+	eventfd_call(serve->call);
 }
 
 static struct connection *connection_at(struct fsb_stream_serve *serve, uint32_t index)
@@ -523,8 +520,7 @@ static int open_all(struct fsb_stream_serve *serve)
 
 static void join_workers(struct fsb_stream_serve *serve, unsigned int started)
 {
-	while (eventfd_write(serve->quit, 1) < 0 && errno == EINTR)
-		;
+	eventfd_call(serve->quit);
 	for (unsigned int i = 0; i < started; i++)
 		pthread_join(serve->workers[i].thread, NULL);
 }
