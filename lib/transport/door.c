@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "../cleanup.h"
-#include "clock.h"
 #include "door.h"
 
 /* Return: an epoll that waits for the device and for the end; or a negative errno. */
@@ -34,10 +33,8 @@ static int make_epoll(const struct door *door, uint32_t events)
 
 int door_init(struct door *door, int fd, int end, uint64_t spin_ns)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
 	*door = (struct door){ .epoll = -1, .fd = fd, .end = end, .spin_ns = spin_ns };
-	door->max_spinners = cores > 1 ? (unsigned int)cores / 2 : 0;
+	crowd_init(&door->crowd);
 	if (spin_ns == 0)
 		return 0;
 	int epoll = make_epoll(door, EPOLLIN | EPOLLONESHOT);
@@ -88,49 +85,10 @@ static void sleep_at(struct waiter *waiter)
 	atomic_fetch_add(&waiter->door->watchers, 1);
 }
 
-static bool may_spin(struct waiter *waiter)
-{
-	struct door *door = waiter->door;
-
-	if (waiter->spinning)
-		return true;
-	if (atomic_fetch_add(&door->spinners, 1) < door->max_spinners) {
-		waiter->spinning = true;
-		return true;
-	}
-	atomic_fetch_sub(&door->spinners, 1);
-	return false;
-}
-
-static void stop_spinning(struct waiter *waiter)
-{
-	if (!waiter->spinning)
-		return;
-	waiter->spinning = false;
-	atomic_fetch_sub(&waiter->door->spinners, 1);
-}
-
-/*
- * Whether to look again. Lets others have the core, if there are any: then it is not for spinning.
- */
-static bool spin(struct waiter *waiter, uint64_t now)
-{
-	if (now - waiter->since_ns >= spin_span(&waiter->spin) || !may_spin(waiter))
-		return false;
-	if (waiter->looked_ns && now - waiter->looked_ns > SPIN_GAP_NS) {
-		spin_crowded(&waiter->spin);
-		return false;
-	}
-	watch(waiter);
-	waiter->looked_ns = now;
-	sched_yield();
-	return true;
-}
-
 int waiter_init(struct waiter *waiter, struct door *door)
 {
 	*waiter = (struct waiter){ .door = door, .epoll = -1 };
-	spin_init(&waiter->spin, door->spin_ns);
+	patience_init(&waiter->patience, &door->crowd, door->spin_ns);
 	if (door->spin_ns > 0)
 		return 0;
 	/* Exclusive: a request wakes one sleeper, not all. */
@@ -148,16 +106,12 @@ void waiter_clear(struct waiter *waiter)
 
 static void wait_or_look(struct waiter *waiter)
 {
-	uint64_t now = now_ns();
-
-	if (!waiter->since_ns) {
-		waiter->since_ns = now;
-		waiter->looked_ns = 0;
-	}
-	if (spin(waiter, now))
+	if (!patience_permits(&waiter->patience)) {
+		sleep_at(waiter);
 		return;
-	stop_spinning(waiter);
-	sleep_at(waiter);
+	}
+	watch(waiter);
+	sched_yield();
 }
 
 void waiter_wait(struct waiter *waiter)
@@ -174,9 +128,6 @@ void waiter_done(struct waiter *waiter, bool found)
 {
 	if (waiter->epoll >= 0)
 		return;
-	stop_spinning(waiter);
+	patience_ends(&waiter->patience, found);
 	leave(waiter);
-	if (found)
-		spin_note(&waiter->spin, waiter->since_ns ? now_ns() - waiter->since_ns : 0);
-	waiter->since_ns = 0;
 }

@@ -12,43 +12,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "spin.h"
+#include "patience.h"
 
 /**
- * @epoll:        waits for a request, once each time that the door is opened, and for the end; -1
- *                where nobody spins
- * @fd:           the device
- * @end:          becomes readable when nobody shall sleep any more
- * @spin_ns:      how long to spin at most
- * @max_spinners: others need cores too
- * @watchers:     how many watch
- * @spinners:     of them, how many spin
+ * @epoll:    waits for a request, once each time that the door is opened, and for the end; -1 where
+ *            nobody spins
+ * @fd:       the device
+ * @end:      becomes readable when nobody shall sleep any more
+ * @spin_ns:  how long to spin at most
+ * @watchers: how many watch
+ * @crowd:    those of them who spin
  */
 struct door {
 	int epoll;
 	int fd;
 	int end;
 	uint64_t spin_ns;
-	unsigned int max_spinners;
 	_Alignas(64) atomic_uint watchers;
-	atomic_uint spinners;
+	struct crowd crowd;
 };
 
-/**
- * One of those who wait.
- *
- * @epoll:     its own, -1 where all share the door's
- * @since_ns:  when the wait began, 0 when it does not wait
- * @looked_ns: when it looked last, while it spins
- */
+/** One of those who wait. @epoll: its own, -1 where all share the door's. */
 struct waiter {
 	struct door *door;
 	int epoll;
-	struct spin spin;
-	uint64_t since_ns;
-	uint64_t looked_ns;
+	struct patience patience;
 	bool watching;
-	bool spinning;
 };
 
 /**

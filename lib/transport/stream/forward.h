@@ -26,7 +26,7 @@
 #include "groups.h"
 #include "link.h"
 #include "memory.h"
-#include "patience.h"
+#include "../patience.h"
 #include "pending.h"
 #include "retained.h"
 

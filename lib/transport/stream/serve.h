@@ -25,7 +25,7 @@
 #include "groups.h"
 #include "link.h"
 #include "memory.h"
-#include "patience.h"
+#include "../patience.h"
 #include "retained.h"
 
 struct connection;

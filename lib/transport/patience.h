@@ -3,14 +3,14 @@
  * Whether a thread that found nothing to do looks again at once, or sleeps: it looks again as long
  * as that was worth it lately, not too many others do so, and nobody else wants its core.
  */
-#ifndef FSB_STREAM_PATIENCE_H
-#define FSB_STREAM_PATIENCE_H
+#ifndef FSB_TRANSPORT_PATIENCE_H
+#define FSB_TRANSPORT_PATIENCE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../spin.h"
+#include "spin.h"
 
 /** Those who share cores. @most: so many of them may look again and again. */
 struct crowd {
@@ -38,7 +38,13 @@ void crowd_init(struct crowd *crowd);
 /** @limit_ns: how long to look at most, 0 for never. */
 void patience_init(struct patience *patience, struct crowd *crowd, uint64_t limit_ns);
 
-/** Nothing was found. Return: whether to look again; if not, sleep. */
+/**
+ * Nothing was found. Return: whether to look again, which the caller does after it has offered the
+ * core to others (sched_yield(2)); if not, sleep.
+ */
+bool patience_permits(struct patience *patience);
+
+/** The same, and the core has been offered. */
 bool patience_looks(struct patience *patience);
 
 /** Something was found, or the thread turns to something else. */

@@ -3,7 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "../clock.h"
+#include "clock.h"
 #include "patience.h"
 
 void crowd_init(struct crowd *crowd)
@@ -60,12 +60,19 @@ static bool is_worth_it(struct patience *patience)
 	return true;
 }
 
+bool patience_permits(struct patience *patience)
+{
+	bool permits = is_worth_it(patience);
+
+	if (!permits)
+		stop_looking(patience);
+	return permits;
+}
+
 bool patience_looks(struct patience *patience)
 {
-	if (!is_worth_it(patience)) {
-		stop_looking(patience);
+	if (!patience_permits(patience))
 		return false;
-	}
 	sched_yield();
 	return true;
 }
