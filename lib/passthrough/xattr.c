@@ -149,6 +149,13 @@ static int check_enabled(const struct passthrough *pt)
 	return pt->config.xattr ? 0 : -ENOSYS;
 }
 
+static int check_changeable(const struct passthrough *pt)
+{
+	int err = check_enabled(pt);
+
+	return err ? err : check_writable(pt);
+}
+
 /* ---- Operations ---- */
 
 /* The host does not clear the set-group-id bit if the file's group is one of the server's. */
@@ -184,9 +191,7 @@ int passthrough_setxattr(struct fsb_filesystem *fs, const struct fsb_context *ct
 			 bool kill_sgid)
 {
 	struct passthrough *pt = passthrough_of(fs);
-	int err = check_enabled(pt);
-	if (!err)
-		err = check_writable(pt);
+	int err = check_changeable(pt);
 	if (err)
 		return err;
 	_cleanup_inode_ struct inode_use inode = { pt, NULL };
@@ -325,9 +330,7 @@ int passthrough_removexattr(struct fsb_filesystem *fs, const struct fsb_context 
 			    uint64_t nodeid, const char *name)
 {
 	struct passthrough *pt = passthrough_of(fs);
-	int err = check_enabled(pt);
-	if (!err)
-		err = check_writable(pt);
+	int err = check_changeable(pt);
 	if (err)
 		return err;
 	_cleanup_inode_ struct inode_use inode = { pt, NULL };

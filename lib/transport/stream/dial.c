@@ -230,29 +230,11 @@ static int send_init(struct lane *lane, uint64_t deadline)
 }
 
 /* Nothing else can come before INIT is answered, but signs of life. */
-static int read_init_part(struct lane *lane)
-{
-	if (!lane->has_header) {
-		int err = link_header(&lane->link, &lane->header);
-		if (!err)
-			err = frame_check(&lane->header, false, lane->forward->max_message);
-		if (err)
-			return err;
-		lane->has_header = true;
-		lane->filled = 0;
-	}
-	int err = link_body(&lane->link, lane->answer, lane->header.length - sizeof(lane->header),
-			    &lane->filled);
-	if (!err)
-		lane->has_header = false;
-	return err;
-}
-
 static int read_init_answer(struct lane *lane, uint64_t deadline)
 {
 	do {
 		int err;
-		while ((err = read_init_part(lane)) == -EAGAIN) {
+		while ((err = lane_read(lane)) == -EAGAIN) {
 			err = wait_for(lane, false, deadline);
 			if (err)
 				return err;

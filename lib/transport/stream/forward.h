@@ -192,6 +192,13 @@ void forward_initialised(struct fsb_stream_forward *forward, int error);
 /** A lane's thread. */
 void *lane_run(void *lane);
 
+/**
+ * Go on reading a frame: its header into @header, its body into @answer.
+ *
+ * Return: 0 when it is there whole; -EAGAIN; or why the connection is over.
+ */
+int lane_read(struct lane *lane);
+
 /** Say goodbye, and close the connection. */
 void lane_leave(struct lane *lane);
 

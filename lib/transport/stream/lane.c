@@ -445,13 +445,10 @@ static int take_frame(struct lane *lane)
 	return err;
 }
 
-/* Return: 0 when a frame was taken; -EAGAIN; or why the connection is over. */
-static int read_frame(struct lane *lane)
+int lane_read(struct lane *lane)
 {
-	int err;
-
 	if (!lane->has_header) {
-		err = link_header(&lane->link, &lane->header);
+		int err = link_header(&lane->link, &lane->header);
 		if (!err)
 			err = frame_check(&lane->header, false, lane->forward->max_message);
 		if (err)
@@ -459,12 +456,19 @@ static int read_frame(struct lane *lane)
 		lane->has_header = true;
 		lane->filled = 0;
 	}
-	err = link_body(&lane->link, lane->answer, lane->header.length - sizeof(lane->header),
-			&lane->filled);
-	if (err)
-		return err;
-	lane->has_header = false;
-	return take_frame(lane);
+	int err = link_body(&lane->link, lane->answer, lane->header.length - sizeof(lane->header),
+			    &lane->filled);
+	if (!err)
+		lane->has_header = false;
+	return err;
+}
+
+/* Return: 0 when a frame was taken; -EAGAIN; or why the connection is over. */
+static int read_frame(struct lane *lane)
+{
+	int err = lane_read(lane);
+
+	return err ? err : take_frame(lane);
 }
 
 /* Return: how many were taken; or why the connection is over. */
