@@ -4,20 +4,14 @@
 set -u
 . "$FSBACKEND_TESTS/fixture.sh"
 . "$FSBACKEND_TESTS/testing.sh"
-
-shared_extents()
-{
-	filefrag -v "$1" | grep -c shared || true
-}
+. "$FSBACKEND_TESTS/extents.sh"
 
 copy_and_look()
 {
 	local kind=$1
 	shift
 
-	modprobe "$kind" 2>/dev/null || true
-	grep -qw "$kind" /proc/filesystems || skip "this kernel has no $kind"
-	scratch_make "$kind"
+	scratch_that_shares "$kind"
 	server_start "$@"
 	head -c 8M /dev/urandom >"$MNT/source"
 	sync "$MNT/source"
