@@ -231,15 +231,6 @@ void mounts_clear(struct passthrough *pt)
 	pt->mounts.root = NULL;
 }
 
-void mount_get(struct passthrough *pt, struct mount *mount)
-{
-	if (mount == pt->mounts.root)
-		return;
-	pthread_mutex_lock(&pt->mounts.lock);
-	mount->refs++;
-	pthread_mutex_unlock(&pt->mounts.lock);
-}
-
 void mount_put(struct passthrough *pt, struct mount *mount)
 {
 	struct mount_list *list = &pt->mounts;

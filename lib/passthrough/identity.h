@@ -44,7 +44,6 @@ struct identity {
 
 int mounts_init(struct passthrough *pt, int root_fd);
 void mounts_clear(struct passthrough *pt);
-void mount_get(struct passthrough *pt, struct mount *mount);
 void mount_put(struct passthrough *pt, struct mount *mount);
 
 /**

@@ -22,7 +22,8 @@
 
 /* ---- The payload ---- */
 
-size_t payload_room(const struct fsb_message *message, size_t limit)
+/* How many bytes of payload there is room for, at most @limit. */
+static size_t payload_room(const struct fsb_message *message, size_t limit)
 {
 	size_t room = 0;
 

@@ -240,9 +240,6 @@ ssize_t run_notify_reply(struct fsb_call *call);
 /** Whether the message's payload memory has room for @need bytes. */
 bool payload_has(const struct fsb_message *message, size_t need);
 
-/** How many bytes of payload there is room for, at most @limit. */
-size_t payload_room(const struct fsb_message *message, size_t limit);
-
 /** Copy private bytes to the beginning of the payload. Return: @length. */
 ssize_t payload_put(struct fsb_call *call, const void *bytes, size_t length);
 

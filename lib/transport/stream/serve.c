@@ -431,7 +431,7 @@ static int pause_ms(struct fsb_stream_serve *serve)
 	return alone ? -1 : (int)serve->config.idle_s * 1000;
 }
 
-void *keeper_run(void *opaque)
+static void *keeper_run(void *opaque)
 {
 	struct fsb_stream_serve *serve = opaque;
 	struct epoll_event events[GATE_EVENTS];

@@ -319,9 +319,6 @@ struct fsb_stream_serve {
 /** Wake up the keeper. Async-signal-safe. */
 void keeper_call(struct fsb_stream_serve *serve);
 
-/** The keeper's thread. */
-void *keeper_run(void *serve);
-
 /** A pool thread. */
 void *worker_run(void *worker);
 
