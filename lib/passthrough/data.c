@@ -78,7 +78,7 @@ static int open_judged(struct passthrough *pt, const struct fsb_context *ctx, in
 static uint32_t open_answer_flags(const struct passthrough *pt, struct inode *inode, int flags, const struct fsb_attr *attr)
 {
 	const uint32_t direct = FSB_OPEN_DIRECT_IO | FSB_OPEN_PARALLEL_DIRECT_WRITES;
-	bool unchanged = opened_unchanged(inode->opened, attr);
+	bool unchanged = opened_unchanged(inode->opened, inode->mount->foreign, attr);
 	uint32_t answer = 0;
 
 	switch (pt->config.cache) {

@@ -39,7 +39,7 @@ static uint32_t opendir_answer_flags(struct passthrough *pt, struct inode *inode
 	struct opened *opened = timeout_ms > 0 && pt->config.cache == FSB_CACHE_AUTO ? opened_get(inode) : NULL;
 	if (!opened || attributes_of_fd(pt, fd, &attr) < 0)
 		return 0;
-	bool unchanged = opened_unchanged(opened, &attr);
+	bool unchanged = opened_unchanged(opened, inode->mount->foreign, &attr);
 	uint32_t now = opened_clock();
 	if (unchanged && now - atomic_load_explicit(&opened->listed, memory_order_relaxed) < timeout_ms)
 		return FSB_OPEN_CACHE_DIR | FSB_OPEN_KEEP_CACHE;

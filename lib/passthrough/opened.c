@@ -5,7 +5,11 @@
 
 #include "passthrough.h"
 
-enum { SETTLED_S = 2 };
+/*
+ * After so long a further change has another ctime. File systems of the host take it from the kernel's clock, which ticks every 10 ms or
+ * faster; a whole second may come from one that counts nothing less.
+ */
+enum { SETTLED_MS = 100, SETTLED_COARSE_MS = 3000 };
 
 struct opened *opened_get(struct inode *inode)
 {
@@ -28,21 +32,31 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 	return hash ^ hash >> 32;
 }
 
-/* Return: a number for this size and ctime, or 0 for a file that has just been changed. */
-static uint64_t version_of(const struct fsb_attr *attr)
+static bool has_settled(bool foreign, const struct fsb_attr *attr)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	if (attr->ctime.sec > now.tv_sec - SETTLED_S - 1)
+	int64_t limit_ms = foreign || attr->ctime.nsec == 0 ? SETTLED_COARSE_MS : SETTLED_MS;
+	int64_t limit_ns = now.tv_nsec - limit_ms % 1000 * 1000000;
+	int64_t limit_s = now.tv_sec - limit_ms / 1000 - (limit_ns < 0);
+	if (limit_ns < 0)
+		limit_ns += 1000000000;
+	return attr->ctime.sec < limit_s || (attr->ctime.sec == limit_s && attr->ctime.nsec < limit_ns);
+}
+
+/* Return: a number for this size and ctime, or 0 for a file that has just been changed. */
+static uint64_t version_of(bool foreign, const struct fsb_attr *attr)
+{
+	if (!has_settled(foreign, attr))
 		return 0;
 	return mix(mix(mix(attr->size, (uint64_t)attr->ctime.sec), attr->ctime.nsec), attr->mode) |
 	       1;
 }
 
-bool opened_unchanged(struct opened *opened, const struct fsb_attr *attr)
+bool opened_unchanged(struct opened *opened, bool foreign, const struct fsb_attr *attr)
 {
-	uint64_t version = version_of(attr);
+	uint64_t version = version_of(foreign, attr);
 
 	return atomic_exchange_explicit(&opened->seen, version, memory_order_acq_rel) == version &&
 	       version != 0;

@@ -40,10 +40,10 @@ struct opened *opened_get(struct inode *inode);
 
 /**
  * Whether the file or directory is as it was at the last call, by its present attributes, as far as
- * that can be told: no sooner than two seconds after its last change, as file systems with coarse
- * times could hide a further one until then.
+ * that can be told: not right after its last change, as a further one at the same tick of the file
+ * system's clock would not show. @foreign: that clock may not be ours.
  */
-bool opened_unchanged(struct opened *opened, const struct fsb_attr *attr);
+bool opened_unchanged(struct opened *opened, bool foreign, const struct fsb_attr *attr);
 
 /** A clock in milliseconds for @listed. It wraps. */
 uint32_t opened_clock(void);

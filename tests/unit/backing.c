@@ -444,13 +444,18 @@ Test(backing, the_capability_to_register_does_not_show_users_more_than_before)
 
 /* ---- What was seen at the last open ---- */
 
-static bool unchanged(struct opened *opened, int64_t sec, uint32_t nsec, uint64_t size)
+static bool unchanged_on(bool foreign, struct opened *opened, int64_t sec, uint32_t nsec, uint64_t size)
 {
 	const struct fsb_attr attr = { .size = size,
 				       .ctime = { sec, nsec },
 				       .mode = S_IFREG | 0644 };
 
-	return opened_unchanged(opened, &attr);
+	return opened_unchanged(opened, foreign, &attr);
+}
+
+static bool unchanged(struct opened *opened, int64_t sec, uint32_t nsec, uint64_t size)
+{
+	return unchanged_on(false, opened, sec, nsec, size);
 }
 
 Test(backing, a_file_is_unchanged_when_neither_size_nor_ctime_has)
@@ -470,7 +475,35 @@ Test(backing, a_file_that_changed_just_now_may_have_changed_again)
 {
 	struct opened opened = { 0 };
 
-	cr_expect(!unchanged(&opened, time(NULL), 5, 10));
-	cr_expect(!unchanged(&opened, time(NULL), 5, 10));
+	struct timespec now;
+
+	/* Ahead of the clock, so that however long the test takes it has been just now. */
+	must(clock_gettime(CLOCK_REALTIME, &now));
+	cr_expect(!unchanged(&opened, now.tv_sec + 60, 5, 10));
+	cr_expect(!unchanged(&opened, now.tv_sec + 60, 5, 10));
+	start(FSB_BACKING_OFF);
+}
+
+/* Whether a change at the beginning of this second is taken for long ago. Again when the machine stood still meanwhile. */
+static bool is_settled(bool foreign, uint32_t nsec)
+{
+	struct timespec before, after;
+	bool settled;
+
+	do {
+		struct opened opened = { 0 };
+		must(clock_gettime(CLOCK_REALTIME, &before));
+		(void)unchanged_on(foreign, &opened, before.tv_sec - 1, nsec, 10);
+		settled = unchanged_on(foreign, &opened, before.tv_sec - 1, nsec, 10);
+		must(clock_gettime(CLOCK_REALTIME, &after));
+	} while (after.tv_sec != before.tv_sec);
+	return settled;
+}
+
+Test(backing, a_change_is_long_ago_after_seconds_only_where_the_clock_is_coarse_or_anothers)
+{
+	cr_expect(is_settled(false, 1));
+	cr_expect(!is_settled(false, 0), "whole seconds");
+	cr_expect(!is_settled(true, 1), "another machine's clock");
 	start(FSB_BACKING_OFF);
 }
