@@ -87,10 +87,9 @@ static int make_tree(struct session *s)
 	if (err)
 		return err;
 
-	/* In client mode they are seldom needed, and not for judging. */
-	bool client = s->options->tree.passthrough.permissions == FSB_PERMISSIONS_CLIENT;
 	err = fsb_proc_groups_new(&s->groups);
-	if (err && client)
+	/* In client mode they are seldom needed, and not for judging. */
+	if (err && s->options->tree.passthrough.permissions == FSB_PERMISSIONS_CLIENT)
 		return 0;
 	if (err) {
 		complain("permissions=server needs /proc, to read the callers' groups: %s",
@@ -99,7 +98,7 @@ static int make_tree(struct session *s)
 	}
 	s->options->tree.server.groups = fsb_proc_groups_get;
 	s->options->tree.server.groups_opaque = s->groups;
-	s->options->tree.server.groups_on_demand = client;
+	s->options->tree.server.groups_on_demand = true;
 	return 0;
 }
 

@@ -51,7 +51,10 @@ enum fsb_locks {
 	FSB_LOCKS_HOST = 1   /* on the host: seen by everybody */
 };
 
-/** What a caller whose supplementary groups are unknown is taken for, in server mode. */
+/**
+ * What a caller whose supplementary groups are unknown is taken for, in server mode. Root's need not be known, whose power goes past them, on
+ * file systems of the host's own disks and memory.
+ */
 enum fsb_unknown_groups {
 	FSB_UNKNOWN_GROUPS_REFUSE = 0, /* the operation fails with EACCES */
 	FSB_UNKNOWN_GROUPS_PRIMARY = 1 /* for one with no groups but the primary one */

@@ -127,8 +127,8 @@ struct fsb_trace {
  *                 caller (FORGET, RELEASE, writes from the page cache) nor for READ, WRITE, READDIR and their like on what
  *                 is open already; NULL: none
  * @groups_opaque: handed to @groups
- * @groups_on_demand: call @groups only when the file system asks by fsb_call_groups(): right when it judges nobody, and seldom has to
- *                 know (default false)
+ * @groups_on_demand: call @groups only when the file system asks by fsb_call_groups(): right for one that does so
+ *                 itself when it has to know, as the passthrough (default false)
  * @trace:         called after each request; NULL: none
  * @trace_opaque:  handed to @trace
  * @stats:         keep counts and latencies (costs two clock readings a request)

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <fsbackend/filesystem.h>
 #include <fsbackend/thread.h>
 
 #include "passthrough.h"
@@ -361,18 +362,29 @@ static int dress_to_kill(struct passthrough *pt, const struct fsb_context *ctx, 
 	return add_groups(pt, ctx, mapped, c);
 }
 
+/*
+ * Whether it is all the same which groups a caller has, so that nobody needs to ask: root's power over files goes past them. On a network
+ * file system root may be somebody without power on the other side, and his groups are somebody's again.
+ */
+static bool is_above_groups(struct passthrough *pt, unsigned int how, const struct clothes *c)
+{
+	return c->uid == 0 && !(how & WEAR_KILL) && (pt->own.effective & CAPS_OVER_GROUPS) == CAPS_OVER_GROUPS &&
+	       !atomic_load_explicit(&pt->mounts.any_foreign, memory_order_relaxed);
+}
+
 static int dress_caller(struct passthrough *pt, const struct fsb_context *ctx, unsigned int how,
 			struct group_array *mapped, struct clothes *c)
 {
 	bool server = pt->config.permissions == FSB_PERMISSIONS_SERVER;
 	bool judged = server || who(how) == WEAR_CALLER;
-	bool known = fsb_context_groups_known(ctx);
 
 	*c = (struct clothes){ .effective = pt->own.effective };
 	int err = caller_ids(pt, ctx, c);
 	if (err)
 		return err;
-	if (judged && !known && !(server && pt->config.unknown_groups == FSB_UNKNOWN_GROUPS_PRIMARY))
+	bool above = is_above_groups(pt, how, c);
+	bool known = judged && !above ? fsb_call_groups(ctx) == 0 : fsb_context_groups_known(ctx);
+	if (judged && !known && !above && !(server && pt->config.unknown_groups == FSB_UNKNOWN_GROUPS_PRIMARY))
 		return -EACCES;
 	/* In client mode there may be the one group that matters to a creation. */
 	if (known || !judged)
@@ -407,7 +419,8 @@ static int check_is_server(struct passthrough *pt, const struct fsb_context *ctx
 
 	if (!err && (c.uid != pt->own.uid || c.gid != pt->own.gid))
 		err = -EACCES;
-	if (!err && (pt->config.permissions == FSB_PERMISSIONS_SERVER || who(how) == WEAR_CALLER)) {
+	bool judged = pt->config.permissions == FSB_PERMISSIONS_SERVER || who(how) == WEAR_CALLER;
+	if (!err && judged && !is_above_groups(pt, how, &c)) {
 		for (size_t i = 0; i < c.ngroups; i++)
 			if (!in_groups(pt->own.gid, pt->own.ngroups, pt->own.groups, c.groups[i]))
 				err = -EACCES;

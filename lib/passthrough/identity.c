@@ -117,6 +117,8 @@ static int mount_new(struct passthrough *pt, int fd, int id, struct identity *id
 		return mount->fd;
 	mount->handles = mount->fd >= 0;
 	mount->foreign = is_foreign(fd);
+	if (mount->foreign)
+		atomic_store_explicit(&pt->mounts.any_foreign, true, memory_order_relaxed);
 	if (!mount->handles) {
 		log_write(&pt->config.log, FSB_LOG_INFO,
 			  "passthrough: mount %d below the source has no lasting file handles: each "

@@ -8,6 +8,7 @@
 #define FSB_PASSTHROUGH_IDENTITY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct mount_list {
 	struct mount *first;
 	struct mount *root; /* never changes after start, so it is found without the lock */
 	uint32_t next_number;
+	_Atomic bool any_foreign; /* of those seen so far; never taken back */
 };
 
 enum { IDENTITY_MAX = 128 }; /* MAX_HANDLE_SZ */
