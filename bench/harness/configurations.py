@@ -149,6 +149,16 @@ CONFIGURATIONS = (
         needs=PASSTHROUGH,
     ),
     ours(
+        "noopen",
+        "by io_uring, files and directories are not opened",
+        "--io=uring",
+        "--no-open",
+        "--no-opendir",
+        OFF,
+        uring=True,
+        needs=PASSTHROUGH,
+    ),
+    ours(
         "writeback",
         "by io_uring, the kernel collects writes",
         "--io=uring",

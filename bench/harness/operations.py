@@ -36,6 +36,7 @@ CONFIGURATIONS = (
     "passthrough",
     "passthrough-auto",
     "classic-passthrough",
+    "noopen",
     "hp",
     "hp-uring",
     "hp-nopassthrough",

@@ -26,6 +26,7 @@ MODES = (
     "writeback",
     "passthrough",
     "classic-passthrough",
+    "noopen",
 )
 
 INTRODUCTION = """# Performance

@@ -9,7 +9,15 @@ from . import statistics_of as stats
 
 HP = ("hp", "hp-uring", "hp-nopassthrough", "hp-nopassthrough-uring")
 PEERS = HP + ("ll", "ll-uring")
-OURS = ("classic", "uring", "passthrough-auto", "passthrough", "classic-passthrough")
+OURS = (
+    "classic",
+    "uring",
+    "passthrough-auto",
+    "passthrough",
+    "classic-passthrough",
+    "server-nochecks",
+    "noopen",
+)
 # Data that goes by the server, written through at once, on both sides.
 OURS_SERVED = ("classic", "uring")
 PEERS_SERVED = ("hp-nopassthrough", "hp-nopassthrough-uring", "ll", "ll-uring")

@@ -503,6 +503,41 @@ Test(credentials, server_mode_whoever_has_unknown_groups_is_refused)
 	fixture_end(&f);
 }
 
+/* Root needs no groups for what it may do. Return: 0 when everything went well. */
+static int try_as_root(void *arg)
+{
+	struct actor *a = arg;
+	gid_t groups[4];
+
+	if (act_open(a, "lent", O_RDONLY) != 0 || act_list(a, "lent-dir") != 0)
+		return 1;
+	if (act_create(a, "lent-setgid/new", O_RDWR, 02770) != 0)
+		return 2;
+	/* And wears none meanwhile; a thread of the host's has its own back by now. */
+	if (fsb_thread_is_donated() && syscall(SYS_getgroups, COUNT(groups), groups) != 0)
+		return 3;
+	return 0;
+}
+
+Test(credentials, server_mode_root_is_served_whatever_its_groups_and_is_lent_none)
+{
+	struct fixture f;
+	struct actor a;
+
+	in_memory();
+	serve_lent(&f, FSB_PERMISSIONS_SERVER, FSB_UNKNOWN_GROUPS_REFUSE);
+	must_be(actor_serve(&a, f.fs, &root), 0);
+	fsb_context_unset_groups(&a.ctx);
+	for (unsigned int donated = 0; donated < 2; donated++) {
+		int result = donated ? on_donated_thread(try_as_root, &a) : try_as_root(&a);
+		cr_assert_eq(result, 0, "%s thread: %d", donated ? "donated" : "host's", result);
+		must_belong(&f, "lent-setgid/new", 0, LENT, 02770);
+		must(unlinkat(f.host, "lent-setgid/new", 0));
+	}
+	actor_clear(&a);
+	fixture_end(&f);
+}
+
 static int create_in_lent(void *arg)
 {
 	return act_create(arg, "lent-setgid/new", O_RDWR, 02770);
