@@ -39,6 +39,7 @@ enum {
 	SPIN_US = 50, /* longer than nearly all gaps of a client that does one thing after the other
 		       */
 	RETRY_MS = 10,
+	GATHER_MS = 1,
 	/* That a server agrees to; before INIT it does not say to how much. */
 	LARGEST_WRITE = 1024 * 1024,
 };
@@ -265,6 +266,29 @@ static struct slot *handle(struct worker *worker, struct slot *slot)
 
 /* ---- Workers ---- */
 
+/* Whether the device brings nothing that a caller waits for: FORGET and INTERRUPT only. */
+static bool is_aside(struct fsb_device *device)
+{
+	return atomic_load(&device->readiness) == READY && device->uring && uring_serves(device->uring);
+}
+
+/* FORGETs come one by one, a wake-up each: let some gather, which then are read at once. */
+static void wait_aside(struct worker *worker)
+{
+	struct pollfd quit = { .fd = worker->device->quit.fd, .events = POLLIN };
+
+	waiter_sleep(&worker->waiter);
+	(void)poll(&quit, 1, GATHER_MS);
+}
+
+static void wait_for_request(struct worker *worker)
+{
+	if (is_aside(worker->device))
+		wait_aside(worker);
+	else
+		waiter_wait(&worker->waiter);
+}
+
 /* Return: 0 with a request in @slot; -ECANCELED when asked to go; or what ended the session. */
 static int look_for_request(struct worker *worker, struct slot *slot)
 {
@@ -278,7 +302,7 @@ static int look_for_request(struct worker *worker, struct slot *slot)
 		if (length == 0)
 			return -ENODEV;
 		if (errno == EAGAIN)
-			waiter_wait(&worker->waiter);
+			wait_for_request(worker);
 		/* ENOENT: the caller of the request was killed while it was being read. */
 		else if (errno != EINTR && errno != ENOENT)
 			return -errno;

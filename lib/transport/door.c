@@ -104,24 +104,24 @@ void waiter_clear(struct waiter *waiter)
 	fd_close(&waiter->epoll);
 }
 
-static void wait_or_look(struct waiter *waiter)
-{
-	if (!patience_permits(&waiter->patience)) {
-		sleep_at(waiter);
-		return;
-	}
-	watch(waiter);
-	sched_yield();
-}
-
-void waiter_wait(struct waiter *waiter)
+void waiter_sleep(struct waiter *waiter)
 {
 	struct epoll_event event;
 
 	if (waiter->epoll >= 0)
 		epoll_wait(waiter->epoll, &event, 1, -1);
 	else
-		wait_or_look(waiter);
+		sleep_at(waiter);
+}
+
+void waiter_wait(struct waiter *waiter)
+{
+	if (waiter->epoll >= 0 || !patience_permits(&waiter->patience)) {
+		waiter_sleep(waiter);
+		return;
+	}
+	watch(waiter);
+	sched_yield();
 }
 
 void waiter_done(struct waiter *waiter, bool found)

@@ -63,6 +63,9 @@ void waiter_clear(struct waiter *waiter);
 /** There was no request. Sleep until there may be one, or the end; or return, to look again. */
 void waiter_wait(struct waiter *waiter);
 
+/** The same, but sleep in any case. */
+void waiter_sleep(struct waiter *waiter);
+
 /**
  * There was one, or the worker goes: others are woken for what comes next, or is there already.
  */

@@ -699,6 +699,11 @@ void uring_start(struct uring *uring)
 	change_phase(uring, PHASE_SERVE);
 }
 
+bool uring_serves(const struct uring *uring)
+{
+	return atomic_load_explicit(&uring->served, memory_order_relaxed);
+}
+
 void uring_stop(struct uring *uring)
 {
 	atomic_store(&uring->ended, true);

@@ -52,6 +52,9 @@ int uring_new(const struct uring_config *config, struct uring **uring);
  */
 void uring_start(struct uring *uring);
 
+/** Whether a request has come by the rings: from then on none that anybody waits for comes by the device. */
+bool uring_serves(const struct uring *uring);
+
 /**
  * Have the threads finish what they work on, and end; also if they never started. Requests that
  * come afterwards are answered by nobody: the kernel fails them when the session's descriptors are
