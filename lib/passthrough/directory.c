@@ -174,17 +174,17 @@ static void stream_advance(struct dirstream *dir, const struct host_dirent *entr
 /* ---- Giving ---- */
 
 /* Each kind of listing adds an entry its own way. Return: 0; -ENOSPC when the list is full. */
-typedef int (*give_fn)(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const struct fsb_dirent *dirent,
+typedef int (*give_fn)(struct passthrough *pt, const struct fsb_context *ctx, struct handle *dir, const struct fsb_dirent *dirent,
 		       struct fsb_dirlist *list);
 
-static int give_name(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const struct fsb_dirent *dirent,
+static int give_name(struct passthrough *pt, const struct fsb_context *ctx, struct handle *dir, const struct fsb_dirent *dirent,
 		     struct fsb_dirlist *list)
 {
-	(void)pt, (void)ctx, (void)dirfd;
+	(void)pt, (void)ctx, (void)dir;
 	return list->add(list, dirent, NULL);
 }
 
-static int give_entry(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const struct fsb_dirent *dirent,
+static int give_entry(struct passthrough *pt, const struct fsb_context *ctx, struct handle *dir, const struct fsb_dirent *dirent,
 		      struct fsb_dirlist *list)
 {
 	struct fsb_entry entry;
@@ -194,7 +194,7 @@ static int give_entry(struct passthrough *pt, const struct fsb_context *ctx, int
 	if (strcmp(dirent->name, ".") == 0 || strcmp(dirent->name, "..") == 0)
 		return list->add(list, dirent, NULL);
 	/* What cannot be looked up now goes out as a bare name; the client will ask again by itself. */
-	if (entry_of_name(pt, ctx, dirfd, dirent->name, &entry) < 0)
+	if (entry_of_name(pt, ctx, dir->inode, dir->fd, dirent->name, &entry) < 0)
 		return list->add(list, dirent, NULL);
 	int err = list->add(list, dirent, &entry);
 	if (err)
@@ -220,7 +220,7 @@ static int list_from(struct passthrough *pt, const struct fsb_context *ctx, stru
 			.next = (uint64_t)entry->next,
 			.type = entry->type,
 		};
-		err = give(pt, ctx, handle->fd, &dirent, list);
+		err = give(pt, ctx, handle, &dirent, list);
 		if (!err) {
 			stream_advance(handle->dir, entry);
 			given = true;

@@ -31,6 +31,11 @@ static uint64_t hash_bytes(const struct mount *mount, int32_t type, const unsign
 	return hash ^ hash >> 32;
 }
 
+static uint64_t hash_identity_of(const struct identity *identity)
+{
+	return hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
+}
+
 static uint64_t hash_inode(const struct inode *inode)
 {
 	return hash_bytes(inode->mount, inode->handle_type, inode->bytes, inode->length);
@@ -80,6 +85,11 @@ static void unref(struct passthrough *pt, struct inode *inode)
 	mount_put(pt, inode->mount);
 	free(atomic_load_explicit(&inode->opened, memory_order_relaxed));
 	free(inode);
+}
+
+static struct inode_shard *shard_of_hash(struct passthrough *pt, uint64_t hash)
+{
+	return &pt->inodes.shards[hash & (INODE_SHARDS - 1)];
 }
 
 static struct inode_shard *shard_of_id(struct passthrough *pt, uint64_t nodeid)
@@ -436,6 +446,14 @@ static int add_inode(struct inode_shard *shard, uint64_t number, const struct id
 	return 0;
 }
 
+/* One lookup more, by somebody who uses it. */
+static void count_lookup(struct inode_shard *shard, struct inode *inode)
+{
+	inode->nlookup++;
+	shard->lookups++;
+	start_use(inode);
+}
+
 /*
  * Find or make the inode of an identity, whose mount is taken over. *@fd becomes -1 when the inode
  * took it.
@@ -443,23 +461,19 @@ static int add_inode(struct inode_shard *shard, uint64_t number, const struct id
 static int lookup_identity(struct passthrough *pt, struct identity *identity, mode_t type, int *fd,
 			   struct inode **found)
 {
-	uint64_t hash =
-		hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
-	uint64_t number = hash & (INODE_SHARDS - 1);
-	struct inode_shard *shard = &pt->inodes.shards[number];
+	uint64_t hash = hash_identity_of(identity);
+	struct inode_shard *shard = shard_of_hash(pt, hash);
 	int err = 0;
 
 	pthread_mutex_lock(&shard->lock);
 	struct inode *inode = find_identity(shard, hash, identity);
 	bool known = inode != NULL;
 	if (!known)
-		err = add_inode(shard, number, identity, type, &inode);
+		err = add_inode(shard, hash & (INODE_SHARDS - 1), identity, type, &inode);
 	if (!err) {
 		if (*fd >= 0 && adopt_fd(pt, shard, inode, *fd))
 			*fd = -1;
-		inode->nlookup++;
-		shard->lookups++;
-		start_use(inode);
+		count_lookup(shard, inode);
 		*found = inode;
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -477,8 +491,10 @@ int inode_lookup(struct passthrough *pt, int fd, mode_t type, struct inode **fou
 	int err = identity_of_fd(pt, fd, &identity);
 	if (err)
 		return err;
-	if (!same(pt->inodes.root, &identity))
-		return lookup_identity(pt, &identity, type, &own, found);
+	if (!same(pt->inodes.root, &identity)) {
+		err = lookup_identity(pt, &identity, type, &own, found);
+		return err ? err : own >= 0;
+	}
 	*found = pt->inodes.root;
 	start_use(*found);
 	identity_clear(pt, &identity);
@@ -509,11 +525,25 @@ int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unname
 	return lookup_identity(pt, &identity, type, &path, found);
 }
 
+struct inode *inode_lookup_again(struct passthrough *pt, const struct identity *identity)
+{
+	uint64_t hash = hash_identity_of(identity);
+	struct inode_shard *shard = shard_of_hash(pt, hash);
+
+	pthread_mutex_lock(&shard->lock);
+	struct inode *inode = find_identity(shard, hash, identity);
+	if (inode && atomic_load_explicit(&inode->fd, memory_order_relaxed) < 0)
+		inode = NULL;
+	if (inode)
+		count_lookup(shard, inode);
+	pthread_mutex_unlock(&shard->lock);
+	return inode;
+}
+
 struct inode *inode_find(struct passthrough *pt, const struct identity *identity)
 {
-	uint64_t hash =
-		hash_bytes(identity->mount, identity->type, identity->bytes, identity->length);
-	struct inode_shard *shard = &pt->inodes.shards[hash & (INODE_SHARDS - 1)];
+	uint64_t hash = hash_identity_of(identity);
+	struct inode_shard *shard = shard_of_hash(pt, hash);
 
 	pthread_mutex_lock(&shard->lock);
 	struct inode *inode = find_identity(shard, hash, identity);

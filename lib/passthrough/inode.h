@@ -58,6 +58,8 @@ struct inode {
 	atomic_bool used; /* since the clock's hand came by */
 	bool pinned; /* the descriptor is the only way to it: no handle, or its last name is gone */
 	bool gone;   /* no longer in the table */
+	/* of a directory: the name that was looked up last was known, so the next one may be too */
+	atomic_bool children_known;
 	uint8_t length;
 	unsigned char bytes[]; /* the handle */
 };
@@ -136,8 +138,8 @@ int inode_fd(struct passthrough *pt, struct inode *inode);
  * It is in use as after inode_get().
  * @fd: taken over in any case
  * @type: S_IFMT of its mode
- * Return: 0; -ENOMEM; -ENFILE when the inode needs a descriptor of its own and there is none to be
- * had.
+ * Return: 0, or 1 when the inode had a descriptor already; -ENOMEM; -ENFILE when the inode needs a
+ * descriptor of its own and there is none to be had.
  */
 int inode_lookup(struct passthrough *pt, int fd, mode_t type, struct inode **inode);
 /**
@@ -146,6 +148,12 @@ int inode_lookup(struct passthrough *pt, int fd, mode_t type, struct inode **ino
  */
 int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unnamed,
 			struct inode **inode);
+
+/**
+ * Look an identity up once more if the client knows it and it has a descriptor, which is used until
+ * inode_put(). Return: the inode in use, its lookup count one higher; or NULL.
+ */
+struct inode *inode_lookup_again(struct passthrough *pt, const struct identity *identity);
 
 /** Use the inode of an identity if the client knows it. Return: the inode in use, or NULL. */
 struct inode *inode_find(struct passthrough *pt, const struct identity *identity);

@@ -18,7 +18,8 @@ int entry_fill(struct passthrough *pt, uint64_t nodeid, int fd, struct fsb_entry
 	return attributes_of_fd(pt, fd, &entry->attr);
 }
 
-int entry_of_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
+/* Return: 1 when the inode had a descriptor already; 0; or a negative errno. */
+static int look_up_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
 {
 	/* Attributes first: what has none is not looked up. */
 	int err = entry_fill(pt, 0, fd, entry);
@@ -27,13 +28,20 @@ int entry_of_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
 		return err;
 	}
 	struct inode *inode;
-	err = inode_lookup(pt, fd, entry->attr.mode, &inode);
-	if (err)
-		return err;
+	int had = inode_lookup(pt, fd, entry->attr.mode, &inode);
+	if (had < 0)
+		return had;
 	entry->nodeid = inode->nodeid;
 	entry->attr_timeout_ns = backing_attr_timeout(pt, inode);
 	inode_put(pt, inode);
-	return 0;
+	return had;
+}
+
+int entry_of_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
+{
+	int had = look_up_fd(pt, fd, entry);
+
+	return had < 0 ? had : 0;
 }
 
 int copy_fd(struct passthrough *pt, int fd)
@@ -49,12 +57,56 @@ static int open_name_judged(struct passthrough *pt, const struct fsb_context *ct
 	return err ? err : open_name(pt, dirfd, name);
 }
 
-int entry_of_name(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name,
+static int identity_of_name_judged(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name,
+				   struct identity *identity)
+{
+	_cleanup_worn_ struct worn worn = { 0 };
+	int err = credentials_wear(pt, ctx, WEAR_JUDGED | WEAR_KEEP, &worn);
+
+	return err ? err : identity_of_name(pt, dirfd, name, identity);
+}
+
+/*
+ * The way to an inode that has a descriptor already, at less than half of the cost: nothing is opened. Return: 0; -ENOENT where there is no such
+ * name; anything else: to be looked up the long way.
+ */
+static int entry_of_known_name(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name,
+			       struct fsb_entry *entry)
+{
+	struct identity identity;
+	int err = identity_of_name_judged(pt, ctx, dirfd, name, &identity);
+	if (err)
+		return err;
+	struct inode *inode = inode_lookup_again(pt, &identity);
+	identity_clear(pt, &identity);
+	if (!inode)
+		return -ESTALE;
+	err = entry_fill(pt, inode->nodeid, inode_fd(pt, inode), entry);
+	if (err)
+		inode_forget(pt, inode->nodeid, 1);
+	else
+		entry->attr_timeout_ns = backing_attr_timeout(pt, inode);
+	inode_put(pt, inode);
+	return err;
+}
+
+/* Which way pays is guessed by the last name of the directory. The short one may lead to the mount itself, which must not be asked. */
+int entry_of_name(struct passthrough *pt, const struct fsb_context *ctx, struct inode *dir, int dirfd, const char *name,
 		  struct fsb_entry *entry)
 {
+	if (atomic_load_explicit(&dir->children_known, memory_order_relaxed) && !pt->avoided) {
+		int err = entry_of_known_name(pt, ctx, dirfd, name, entry);
+		if (!err || err == -ENOENT)
+			return err;
+	}
 	int fd = open_name_judged(pt, ctx, dirfd, name);
-
-	return fd < 0 ? fd : entry_of_fd(pt, fd, entry);
+	if (fd < 0)
+		return fd;
+	int had = look_up_fd(pt, fd, entry);
+	if (had < 0)
+		return had;
+	atomic_store_explicit(&dir->children_known, had, memory_order_relaxed);
+	return 0;
 }
 
 /* ---- "." and "..", for export over NFS ---- */
@@ -142,7 +194,7 @@ int passthrough_lookup(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 	int err = check_name(name);
 	if (err)
 		return err;
-	err = entry_of_name(pt, ctx, dirfd, name, entry);
+	err = entry_of_name(pt, ctx, dir.inode, dirfd, name, entry);
 	if (err != -ENOENT || pt->config.negative_timeout_ns == 0)
 		return err;
 	*entry = (struct fsb_entry){ .entry_timeout_ns = pt->config.negative_timeout_ns };

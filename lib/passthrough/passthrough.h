@@ -123,8 +123,8 @@ uint64_t ino_difference(const struct passthrough *pt, uint64_t dev);
 int entry_of_fd(struct passthrough *pt, int fd, struct fsb_entry *entry);
 /** Another descriptor of the same, healing a full descriptor table as open_name() does. */
 int copy_fd(struct passthrough *pt, int fd);
-/** Find a name as whoever is judged, its lookup count raised. */
-int entry_of_name(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name,
+/** Find a name in @dir, which @dirfd is open on, as whoever is judged; its lookup count raised. */
+int entry_of_name(struct passthrough *pt, const struct fsb_context *ctx, struct inode *dir, int dirfd, const char *name,
 		  struct fsb_entry *entry);
 /** Fill an entry of an inode whose lookup count was raised already; @fd is open on it. */
 int entry_fill(struct passthrough *pt, uint64_t nodeid, int fd, struct fsb_entry *entry);

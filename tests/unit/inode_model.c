@@ -357,6 +357,17 @@ int directory_to_change(struct inode_use *dir, uint64_t nodeid, const char *name
 
 /* ---- What threads do ---- */
 
+static void is_looked_up(int file, struct inode *inode)
+{
+	/* While the client has a count the file keeps its nodeid, and no nodeid comes back. */
+	if (inode->nodeid != client.nodeid[file]) {
+		explorer_expect(scenario->hostile ||
+				(client.lookups[file] == 0 && inode->nodeid > client.nodeid[file]));
+		client.nodeid[file] = inode->nodeid;
+	}
+	client.lookups[file]++;
+}
+
 /* Opening is a step of its own: then the descriptor is in nobody's table yet. */
 static void look_up(int file)
 {
@@ -366,14 +377,8 @@ static void look_up(int file)
 	int fd = fd_with_room(&pt, host_open(file));
 	struct inode *inode;
 	explorer_expect(fd >= 0);
-	explorer_expect(inode_lookup(&pt, fd, S_IFREG, &inode) == 0);
-	/* While the client has a count the file keeps its nodeid, and no nodeid comes back. */
-	if (inode->nodeid != client.nodeid[file]) {
-		explorer_expect(scenario->hostile ||
-				(client.lookups[file] == 0 && inode->nodeid > client.nodeid[file]));
-		client.nodeid[file] = inode->nodeid;
-	}
-	client.lookups[file]++;
+	explorer_expect(inode_lookup(&pt, fd, S_IFREG, &inode) >= 0);
+	is_looked_up(file, inode);
 	inode_put(&pt, inode);
 }
 
@@ -398,6 +403,23 @@ static void must_be_open_on(int fd, int file)
 	explorer_expect(fd >= 0);
 	explorer_step("use");
 	explorer_expect(host.opened[fd] == file);
+}
+
+/* By its identity, without a descriptor of its own; where that leads nowhere the other way is taken. */
+static void look_up_again(int file)
+{
+	struct identity identity;
+
+	explorer_step("name_to_handle_at");
+	if (host.files[file].names == 0)
+		return;
+	identity_of_file(file, &identity);
+	struct inode *inode = inode_lookup_again(&pt, &identity);
+	if (!inode)
+		return;
+	is_looked_up(file, inode);
+	must_be_open_on(inode_fd(&pt, inode), file);
+	inode_put(&pt, inode);
 }
 
 /*
@@ -739,6 +761,18 @@ Test(inode_model, a_full_descriptor_table_gives_way)
 	/* Whoever looks up has two of them for a moment, if the inode has one already. */
 	SCENARIO(.budget = 8, .limit = 3, .known = 1, .threads = 2,
 		 .actions = { { { look_up, 0 }, { use, 1 } }, { { look_up, 1 }, { use, 0 } } });
+}
+
+Test(inode_model, who_is_looked_up_again_is_neither_dying_nor_without_a_descriptor)
+{
+	SCENARIO(.budget = 8, .limit = DESCRIPTORS, .known = 1, .threads = 2,
+		 .actions = { { { look_up_again, 0 }, { forget, 0 }, { forget, 0 } },
+			      { { look_up_again, 0 }, { look_up, 0 }, { forget, 0 } } });
+	SCENARIO(.budget = 1, .limit = DESCRIPTORS, .known = 1, .threads = 3,
+		 .actions = { { { look_up_again, 0 } }, { { look_up, 1 } }, { { forget, 0 } } });
+	SCENARIO(.budget = 0, .limit = DESCRIPTORS, .known = 1, .threads = 2,
+		 .actions = { { { remove_file, 0 } },
+			      { { look_up_again, 0 }, { use, 0 }, { look_up, 1 } } });
 }
 
 Test(inode_model, without_handles_descriptors_stay_until_the_forget)
