@@ -201,15 +201,30 @@ ssize_t passthrough_write(struct fsb_filesystem *fs, const struct fsb_context *c
 	follow_flags(pt, file.handle, flags);
 	_cleanup_worn_ struct worn worn = { 0 };
 	err = credentials_wear(pt, ctx, wear_to_write(pt, ctx, file.fd, write_flags), &worn);
-	return err ? err : fsb_transfer_to_fd(from, file.fd, offset, size);
+	if (err)
+		return err;
+	ssize_t written = fsb_transfer_to_fd(from, file.fd, offset, size);
+	err = file_use_written(&file);
+	return err ? err : written;
 }
 
 /* ---- Ends ---- */
+
+/*
+ * Where files are not opened, each write ends with a close(2) of its own, so there is nothing left for a flush to hear of, and the client need
+ * not ask again, for any file. Files that were made are open nevertheless, and on some file systems have errors to tell.
+ */
+static bool needs_no_flush(struct passthrough *pt, uint64_t fh)
+{
+	return fh == 0 && pt->no_open && !atomic_load_explicit(&pt->mounts.any_foreign, memory_order_relaxed);
+}
 
 int passthrough_flush(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid, uint64_t fh,
 		      uint64_t lock_owner)
 {
 	struct passthrough *pt = passthrough_of(fs);
+	if (needs_no_flush(pt, fh))
+		return -ENOSYS;
 	_cleanup_file_ struct file_use file;
 	int err = file_use_begin(pt, nodeid, fh, O_RDONLY, &file);
 

@@ -93,6 +93,14 @@ int file_use_begin(struct passthrough *pt, uint64_t nodeid, uint64_t fh, int fla
 	return use->fd < 0 ? use->fd : 0;
 }
 
+int file_use_written(struct file_use *use)
+{
+	int fd = use->opened;
+
+	use->opened = -1;
+	return fd >= 0 && close(fd) < 0 ? -errno : 0;
+}
+
 void file_use_end(struct file_use *use)
 {
 	if (use->opened >= 0)

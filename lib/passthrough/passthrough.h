@@ -89,6 +89,8 @@ struct file_use {
 };
 
 int file_use_begin(struct passthrough *pt, uint64_t nodeid, uint64_t fh, int flags, struct file_use *use);
+/** A file that was opened for this use is closed already, for what close(2) has to say of what was written. Return: 0 or a negative errno. */
+int file_use_written(struct file_use *use);
 void file_use_end(struct file_use *use);
 #define _cleanup_file_ __attribute__((cleanup(file_use_end)))
 
