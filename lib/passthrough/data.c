@@ -118,6 +118,9 @@ int open_answer(struct passthrough *pt, const struct fsb_context *ctx, struct in
 	/* Appended to under writeback: not by pages of the cache, which begin before what is new. */
 	if (pt->writeback && (flags & O_APPEND) && (fcntl(fd, F_GETFL) & O_APPEND))
 		open->flags |= FSB_OPEN_DIRECT_IO;
+	/* Files that are made would be the only open ones, and a client that opens none releases none. */
+	if (pt->no_open)
+		return 0;
 	err = backing_begin(pt, ctx, inode, attr, fd, flags, open);
 	return err ? err : handle_new(pt, inode, fd_steal(&own), flags, HANDLE_FILE, &open->fh);
 }
@@ -210,20 +213,12 @@ ssize_t passthrough_write(struct fsb_filesystem *fs, const struct fsb_context *c
 
 /* ---- Ends ---- */
 
-/*
- * Where files are not opened, each write ends with a close(2) of its own, so there is nothing left for a flush to hear of, and the client need
- * not ask again, for any file. Files that were made are open nevertheless, and on some file systems have errors to tell.
- */
-static bool needs_no_flush(struct passthrough *pt, uint64_t fh)
-{
-	return fh == 0 && pt->no_open && !atomic_load_explicit(&pt->mounts.any_foreign, memory_order_relaxed);
-}
-
 int passthrough_flush(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid, uint64_t fh,
 		      uint64_t lock_owner)
 {
 	struct passthrough *pt = passthrough_of(fs);
-	if (needs_no_flush(pt, fh))
+	/* Each write ended with a close(2) of its own, so there is nothing left to hear of, and the client need not ask again. */
+	if (fh == 0 && pt->no_open)
 		return -ENOSYS;
 	_cleanup_file_ struct file_use file;
 	int err = file_use_begin(pt, nodeid, fh, O_RDONLY, &file);
@@ -246,6 +241,8 @@ int passthrough_release(struct fsb_filesystem *fs, const struct fsb_context *ctx
 	struct passthrough *pt = passthrough_of(fs);
 
 	(void)ctx, (void)nodeid, (void)flags, (void)unlock_flock, (void)lock_owner;
+	if (fh == 0 && pt->no_open)
+		return 0; /* the client did not know yet that nothing is open */
 	if (pt->config.locks == FSB_LOCKS_HOST) {
 		_cleanup_handle_ struct handle_use use = { pt, NULL };
 		if (handle_get(pt, fh, HANDLE_FILE, &use.handle) == 0)

@@ -379,7 +379,7 @@ Test(roundtrips, what_has_just_changed_is_read_each_time)
 
 Test(roundtrips, files_that_are_not_opened_are_not_flushed_either)
 {
-	config.no_open = true;
+	config.no_open = config.no_opendir = true;
 	config.xattr = false;
 	start_knowing_the_file();
 	must_ask(read_it, "OPEN READ FLUSH");
@@ -387,6 +387,10 @@ Test(roundtrips, files_that_are_not_opened_are_not_flushed_either)
 	must_ask(write_it, "WRITE GETXATTR");
 	must_ask(write_it, "WRITE");
 	must_ask(create_write_and_close, "LOOKUP WRITE CREATE");
+	/* Nor does the client say when it is done with what it made. */
+	struct fsb_usage usage;
+	fsb_passthrough_usage(fs, &usage);
+	cr_expect_eq(usage.handles, 0, "%lu", (unsigned long)usage.handles);
 }
 
 Test(roundtrips, a_write_asks_for_a_file_capability_once_unless_there_are_no_xattrs)
