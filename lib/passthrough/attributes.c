@@ -215,10 +215,9 @@ static int set_owner(struct passthrough *pt, const struct target *target, const 
 
 static int set_mode(struct passthrough *pt, const struct target *target, const struct fsb_setattr *set)
 {
-	/* fchmod() refuses O_PATH; the magic link leads to just that file. A symlink says EOPNOTSUPP. */
 	if (S_ISLNK(target->type))
 		return -EOPNOTSUPP;
-	return fchmodat(pt->proc_fd, fd_name(target->path).text, set->mode & 07777, 0) < 0 ? -errno : 0;
+	return change_mode(pt, target->path, set->mode & 07777);
 }
 
 static int set_size(struct passthrough *pt, const struct target *target, const struct fsb_setattr *set)

@@ -64,7 +64,7 @@ static int mode_settle(struct passthrough *pt, int dirfd, int fd, const struct f
 	int err = credentials_settle(worn, st.st_mode & S_ISGID);
 	if (err)
 		return err;
-	return fchmodat(pt->proc_fd, fd_name(fd).text, wanted, 0) < 0 ? -errno : 0;
+	return change_mode(pt, fd, wanted);
 }
 
 /* ---- Inodes that are not opened ---- */

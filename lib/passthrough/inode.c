@@ -162,7 +162,7 @@ void inode_release(struct passthrough *pt, struct inode *inode)
 
 /* ---- Descriptors ---- */
 
-static int open_handle(struct passthrough *pt, const struct inode *inode)
+int inode_open_handle(struct passthrough *pt, const struct inode *inode, int flags)
 {
 	struct {
 		struct file_handle handle;
@@ -173,14 +173,17 @@ static int open_handle(struct passthrough *pt, const struct inode *inode)
 	space.handle.handle_type = inode->handle_type;
 	memcpy((char *)&space + offsetof(struct file_handle, f_handle), inode->bytes,
 	       inode->length);
+	return fd_with_room(pt, open_by_handle_at(inode->mount->fd, &space.handle,
+						  flags | O_NOFOLLOW | O_CLOEXEC));
+}
 
+static int open_handle(struct passthrough *pt, const struct inode *inode)
+{
 	_cleanup_worn_ struct worn worn = { 0 };
 	int err = credentials_wear(pt, NULL, WEAR_SERVER | WEAR_KEEP, &worn);
-	if (err)
-		return err;
+
 	/* O_NOFOLLOW: a symlink's handle opens the symlink itself. */
-	return fd_with_room(pt, open_by_handle_at(inode->mount->fd, &space.handle,
-						  O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	return err ? err : inode_open_handle(pt, inode, O_PATH);
 }
 
 /* Known to the client, and only a descriptor leads to it since its last name went. */

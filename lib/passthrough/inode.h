@@ -134,6 +134,12 @@ void inode_release(struct passthrough *pt, struct inode *inode);
 int inode_fd(struct passthrough *pt, struct inode *inode);
 
 /**
+ * Open an inode by its handle, if its mount has such, as whoever is worn: who needs
+ * CAP_DAC_READ_SEARCH. Return: the descriptor, or a negative errno.
+ */
+int inode_open_handle(struct passthrough *pt, const struct inode *inode, int flags);
+
+/**
  * The inode of what @fd (O_PATH) is open on, with its lookup count raised by one: found, or made.
  * It is in use as after inode_get().
  * @fd: taken over in any case

@@ -15,6 +15,7 @@ struct fsb_attr;
 struct inode;
 
 /**
+ * @fh:         a handle of the file, that may still be open; 0: there was none
  * @seen:       size and ctime at the last open in one number; 0 when they tell nothing
  * @listed:     of a directory: when its names were last given to the client, in milliseconds
  *
@@ -26,6 +27,7 @@ struct inode;
  * @passed:     it was registered once
  */
 struct opened {
+	_Atomic uint64_t fh;
 	_Atomic uint64_t seen;
 	_Atomic uint32_t listed;
 	uint32_t handles;

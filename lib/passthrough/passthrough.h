@@ -88,6 +88,12 @@ struct file_use {
 	int opened; /* to be closed, or -1 */
 };
 
+/**
+ * chmod(2) of what @fd is open on, O_PATH too, where fchmod(2) refuses that: by fchmodat2(2), which costs a third of the way by the magic link.
+ * Return: 0 or a negative errno.
+ */
+int change_mode(struct passthrough *pt, int fd, mode_t mode);
+
 int file_use_begin(struct passthrough *pt, uint64_t nodeid, uint64_t fh, int flags, struct file_use *use);
 /** A file that was opened for this use is closed already, for what close(2) has to say of what was written. Return: 0 or a negative errno. */
 int file_use_written(struct file_use *use);

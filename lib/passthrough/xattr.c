@@ -80,8 +80,39 @@ static int host_set(struct passthrough *pt, int fd, const char *name, const void
 	return result < 0 ? -errno : 0;
 }
 
-static ssize_t host_get(struct passthrough *pt, int fd, const char *name, void *value, size_t size)
+/*
+ * Reading is what clients do most. A file that is open need not be reached by the magic link, which costs more than the rest; who may read
+ * it is judged by who is worn in any case.
+ */
+struct source {
+	int path;
+	struct handle_use open;
+};
+
+static void find_open(struct passthrough *pt, const struct inode *inode, struct source *source)
 {
+	struct opened *opened = atomic_load_explicit(&inode->opened, memory_order_acquire);
+	uint64_t fh = opened ? atomic_load_explicit(&opened->fh, memory_order_relaxed) : 0;
+
+	source->open = (struct handle_use){ pt, NULL };
+	if (fh != 0 && handle_get(pt, fh, HANDLE_FILE, &source->open.handle) < 0)
+		atomic_compare_exchange_strong(&opened->fh, &fh, 0);
+}
+
+static void source_end(struct source *source)
+{
+	handle_use_end(&source->open);
+}
+
+#define _cleanup_source_ __attribute__((cleanup(source_end)))
+
+static ssize_t host_get(struct passthrough *pt, const struct source *source, const char *name, void *value, size_t size)
+{
+	if (source->open.handle) {
+		ssize_t length = fgetxattr(source->open.handle->fd, name, value, size);
+		return length < 0 ? -errno : length;
+	}
+	int fd = source->path;
 	struct value_args args = { size > 0 ? (uintptr_t)value : 0,
 				   size < UINT32_MAX ? (uint32_t)size : UINT32_MAX, 0 };
 	long result = have_at_calls() ? syscall(SYS_getxattrat, pt->proc_fd, fd_name(fd).text, 0,
@@ -167,9 +198,7 @@ static int kill_sgid_bit(struct passthrough *pt, int fd)
 		return -errno;
 	if (!(st.st_mode & S_ISGID))
 		return 0;
-	return fchmodat(pt->proc_fd, fd_name(fd).text, st.st_mode & 07777 & ~(mode_t)S_ISGID, 0) < 0
-		       ? -errno
-		       : 0;
+	return change_mode(pt, fd, st.st_mode & 07777 & ~(mode_t)S_ISGID);
 }
 
 static int set_worn(struct passthrough *pt, const struct fsb_context *ctx, int fd, const char *name,
@@ -212,10 +241,10 @@ int passthrough_setxattr(struct fsb_filesystem *fs, const struct fsb_context *ct
 }
 
 /* Fetch a whole value, whose length may change between asking for it and getting it. */
-static ssize_t fetch(struct passthrough *pt, int fd, const char *name, unsigned char **value)
+static ssize_t fetch(struct passthrough *pt, const struct source *source, const char *name, unsigned char **value)
 {
 	for (;;) {
-		ssize_t size = host_get(pt, fd, name, NULL, 0);
+		ssize_t size = host_get(pt, source, name, NULL, 0);
 		if (size < 0)
 			return size;
 		unsigned char *larger = realloc(*value, (size_t)size + XATTR_GROWTH);
@@ -223,17 +252,17 @@ static ssize_t fetch(struct passthrough *pt, int fd, const char *name, unsigned 
 			return -ENOMEM;
 		*value = larger;
 		/* Room for one more byte than asked for, so that 0 never asks for the length. */
-		size = host_get(pt, fd, name, larger, (size_t)size + 1);
+		size = host_get(pt, source, name, larger, (size_t)size + 1);
 		if (size != -ERANGE)
 			return size;
 	}
 }
 
-static ssize_t get_translated(struct passthrough *pt, int fd, const char *name, void *value,
+static ssize_t get_translated(struct passthrough *pt, const struct source *source, const char *name, void *value,
 			      size_t size)
 {
 	_cleanup_free_ unsigned char *whole = NULL;
-	ssize_t length = fetch(pt, fd, name, &whole);
+	ssize_t length = fetch(pt, source, name, &whole);
 	if (length < 0)
 		return length;
 	size_t translated = (size_t)length;
@@ -256,15 +285,16 @@ ssize_t passthrough_getxattr(struct fsb_filesystem *fs, const struct fsb_context
 	if (err)
 		return err;
 	_cleanup_inode_ struct inode_use inode = { pt, NULL };
-	int fd = inode_use_fd(&inode, nodeid);
-	if (fd < 0)
-		return fd;
+	_cleanup_source_ struct source source = { .path = inode_use_fd(&inode, nodeid) };
+	if (source.path < 0)
+		return source.path;
+	find_open(pt, inode.inode, &source);
 	_cleanup_worn_ struct worn worn = { 0 };
 	err = credentials_wear(pt, ctx, wear_to_get(pt, ctx, name), &worn);
 	if (err)
 		return err;
-	return xattr_has_ids(pt, name) ? get_translated(pt, fd, name, value, size)
-				       : host_get(pt, fd, name, value, size);
+	return xattr_has_ids(pt, name) ? get_translated(pt, &source, name, value, size)
+				       : host_get(pt, &source, name, value, size);
 }
 
 ssize_t passthrough_listxattr(struct fsb_filesystem *fs, const struct fsb_context *ctx,

@@ -56,7 +56,7 @@ void model_access(const volatile void *object);
 #define realloc(old, size) model_allocate(old, size)
 #define free(memory) model_free(memory)
 #define close(fd) model_close(fd)
-#define open_by_handle_at(mount, handle, flags) model_open_by_handle(handle)
+#define open_by_handle_at(mount, handle, flags) ((void)(flags), model_open_by_handle(handle))
 #define unlinkat(dirfd, name, flags) model_unlink(dirfd, name, flags)
 #define nanosleep(span, rest) model_sleep(span)
 #define statx(fd, name, flags, mask, stx) model_statx(fd, stx)

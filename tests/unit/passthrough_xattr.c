@@ -328,6 +328,29 @@ Test(passthrough_xattr, user_ones_follow_the_files_permissions, .init = set_up_s
 	must_be(set("file", "user.x", "w", 1, 0), 0);
 }
 
+/* An open file is asked by its own descriptor, but that lends nobody what its opener may. */
+Test(passthrough_xattr, that_somebody_has_a_file_open_changes_nothing, .init = set_up_server, .fini = tear_down)
+{
+	struct fsb_open open;
+	uint64_t nodeid = nodeid_of(&f, "file");
+	char value[8];
+
+	must_be(set("file", "user.x", "value", 5, 0), 0);
+	must(fchmodat(f.host, "file", 0600, 0));
+	for (unsigned int i = 0; i < 2; i++) {
+		f.ctx = caller(0, 0);
+		must_be(OP(open, nodeid, i ? O_WRONLY : O_RDONLY, false, &open), 0);
+		must_be(get("file", "user.x", value, sizeof(value)), 5);
+		cr_expect_arr_eq(value, "value", 5);
+		must_be(get("file", "user.none", value, sizeof(value)), -ENODATA);
+		f.ctx = caller(1001, 1001);
+		must_be(OP(getxattr, nodeid, "user.x", value, sizeof(value)), -EACCES);
+		f.ctx = caller(0, 0);
+		close_file(&f, open.fh);
+		must_be(get("file", "user.x", value, sizeof(value)), 5);
+	}
+}
+
 /* ---- ACLs and the set-group-id bit ---- */
 
 struct acl {

@@ -467,6 +467,7 @@ static const char *name_of_call(int nr)
 		{ SYS_fcntl, "fcntl" },
 		{ SYS_getxattr, "getxattr" },
 		{ SYS_setxattr, "setxattr" },
+		{ 452, "fchmodat2" },
 		{ 463, "setxattrat" },
 		{ 464, "getxattrat" },
 	};
