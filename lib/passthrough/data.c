@@ -53,12 +53,18 @@ static int open_for_exec(struct passthrough *pt, const struct fsb_context *ctx, 
 }
 
 /*
- * The handle is the shorter way (by a fifth), for who has power over files: for the server, in client mode. Where it does not lead there the other
- * one says why.
+ * The handle is the shorter way (by a fifth), for who has power over files: for the server, in client mode. It may lead by another name of the
+ * file, in whose directory those who watch would hear of it. Where it leads nowhere the other way says why.
  */
+static bool opens_by_handle(const struct passthrough *pt, const struct inode *inode)
+{
+	return pt->config.permissions == FSB_PERMISSIONS_CLIENT && inode->mount->handles && S_ISREG(inode->type) &&
+	       !atomic_load_explicit(&inode->linked, memory_order_relaxed);
+}
+
 static int open_again(struct passthrough *pt, const struct inode *inode, int path, int flags)
 {
-	if (pt->config.permissions == FSB_PERMISSIONS_CLIENT && inode->mount->handles && S_ISREG(inode->type)) {
+	if (opens_by_handle(pt, inode)) {
 		int fd = inode_open_handle(pt, inode, flags | O_NONBLOCK | O_NOCTTY);
 		if (fd >= 0)
 			return fd;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -164,6 +165,7 @@ void inode_release(struct passthrough *pt, struct inode *inode)
 
 int inode_open_handle(struct passthrough *pt, const struct inode *inode, int flags)
 {
+	enum { ATTEMPTS = 16 };
 	struct {
 		struct file_handle handle;
 		unsigned char bytes[IDENTITY_MAX];
@@ -173,8 +175,18 @@ int inode_open_handle(struct passthrough *pt, const struct inode *inode, int fla
 	space.handle.handle_type = inode->handle_type;
 	memcpy((char *)&space + offsetof(struct file_handle, f_handle), inode->bytes,
 	       inode->length);
-	return fd_with_room(pt, open_by_handle_at(inode->mount->fd, &space.handle,
-						  flags | O_NOFOLLOW | O_CLOEXEC));
+	/*
+	 * ENOMEM is also what ext4 says of a number that a new file is getting at this moment: a
+	 * little later the handle is seen to be of another file.
+	 */
+	int fd = -ENOMEM;
+	for (unsigned int attempts = 0; attempts < ATTEMPTS && fd == -ENOMEM; attempts++) {
+		if (attempts > 0)
+			sched_yield();
+		fd = fd_with_room(pt, open_by_handle_at(inode->mount->fd, &space.handle,
+							flags | O_NOFOLLOW | O_CLOEXEC));
+	}
+	return fd;
 }
 
 static int open_handle(struct passthrough *pt, const struct inode *inode)

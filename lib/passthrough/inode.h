@@ -60,6 +60,8 @@ struct inode {
 	bool gone;   /* no longer in the table */
 	/* of a directory: the name that was looked up last was known, so the next one may be too */
 	atomic_bool children_known;
+	/* it was seen with several names: which of them the handle leads by is not told */
+	atomic_bool linked;
 	uint8_t length;
 	unsigned char bytes[]; /* the handle */
 };

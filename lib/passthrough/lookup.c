@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "passthrough.h"
@@ -31,6 +32,8 @@ static int look_up_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
 	int had = inode_lookup(pt, fd, entry->attr.mode, &inode);
 	if (had < 0)
 		return had;
+	if (entry->attr.nlink > 1 && !S_ISDIR(entry->attr.mode))
+		atomic_store_explicit(&inode->linked, true, memory_order_relaxed);
 	entry->nodeid = inode->nodeid;
 	entry->attr_timeout_ns = backing_attr_timeout(pt, inode);
 	inode_put(pt, inode);
