@@ -42,6 +42,28 @@ test_both_programs_sleep_with_two_connections_that_reconnect()
 	must_sleep --connections=2 --reconnect
 }
 
+# Work makes them look again for a while before they sleep. That the other end lives is no work: who looks for more of it, by
+# sched_yield(2), is run again and again where both share a core.
+test_a_question_whether_the_other_lives_is_answered_and_nobody_looks_for_more()
+{
+	local before after i
+
+	scratch_make
+	serve_start --idle=1 --spin=1000
+	attach_start --spin=1000
+	for ((i = 0; i < 2000; i++)); do
+		echo >"$MNT/file"
+	done
+	sleep 2
+	before=$(switches "$serve_pid" "$server_pid")
+	sleep 6
+	after=$(switches "$serve_pid" "$server_pid")
+	[[ $after -gt $before ]] || fail "nobody asked anything in 6 s"
+	# Either asks once a second; the keeper, the thread that hears it, and the lane are run for it.
+	[[ $((after - before)) -le 84 ]] || fail "threads were run $((after - before)) times in 6 s"
+	stream_must_end_cleanly
+}
+
 test_a_silent_client_that_lives_is_kept_and_one_that_is_stopped_is_given_up()
 {
 	scratch_make

@@ -89,6 +89,8 @@ static struct connection *allocate(struct fsb_stream_serve *serve, int in,
 	atomic_init(&connection->refs, 1);
 	atomic_init(&connection->heard_s, now_s());
 	connection->asked_s = now_s();
+	patience_init(&connection->patience, &serve->crowd,
+		      (uint64_t)serve->config.spin_us * 1000);
 	peer_find(in, &connection->peer);
 	return connection;
 }

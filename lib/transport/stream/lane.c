@@ -471,10 +471,15 @@ static int read_frame(struct lane *lane)
 	return err ? err : take_frame(lane);
 }
 
-/* Return: how many were taken; or why the connection is over. */
+/*
+ * Return: how many were taken, without those that only say that the server lives: they are no sign
+ * that more will come soon; or why the connection is over.
+ */
 static int take_answers(struct lane *lane)
 {
-	for (int taken = 0; taken < ANSWERS; taken++) {
+	int taken = 0;
+
+	for (int i = 0; i < ANSWERS; i++) {
 		int err = read_frame(lane);
 		if (err == -EAGAIN) {
 			/* A slow link is no silent one. */
@@ -485,7 +490,9 @@ static int take_answers(struct lane *lane)
 		if (err)
 			return err;
 		lane->heard = true;
+		taken += frame_is_numbered(lane->header.type);
 	}
+	/* There may be more, whatever they were. */
 	return ANSWERS;
 }
 

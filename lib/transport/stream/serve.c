@@ -475,11 +475,8 @@ static struct fsb_stream_serve *allocate(const struct fsb_stream_serve_config *c
 	crowd_init(&serve->crowd);
 	pthread_mutex_init(&serve->lock, NULL);
 	pthread_cond_init(&serve->idle, NULL);
-	for (unsigned int i = 0; i < nworkers; i++) {
+	for (unsigned int i = 0; i < nworkers; i++)
 		serve->workers[i].serve = serve;
-		patience_init(&serve->workers[i].patience, &serve->crowd,
-			      (uint64_t)config->spin_us * 1000);
-	}
 	/* For what is in front of a message and behind it, too. */
 	if (memory_init(&serve->memory, serve->max_message + 2 * 4096, 2 * nworkers)) {
 		free(serve);

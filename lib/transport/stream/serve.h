@@ -207,6 +207,7 @@ enum { PHASE_IDLE, PHASE_WORKING, PHASE_LEAVING, PHASE_LEFT };
  * @heard_s:    when the client was heard last; @asked_s: when it was asked whether it lives
  * @blocked_s:  since when it takes nothing, 0 if it does; @moved is how far it was
  * @partial:    some of a frame is here
+ * @patience:   of whoever owns it: how long its requests let wait, also while nobody does
  */
 struct connection {
 	struct fsb_stream_serve *serve;
@@ -237,6 +238,7 @@ struct connection {
 	size_t length;
 	size_t filled;
 	size_t mark; /* @filled, when it was looked at last */
+	struct patience patience;
 	_Alignas(8) uint8_t small[sizeof(struct frame_welcome)];
 
 	struct link link;
@@ -247,7 +249,6 @@ struct connection {
 struct worker {
 	struct fsb_stream_serve *serve;
 	pthread_t thread;
-	struct patience patience;
 	atomic_int phase;
 	_Atomic uint64_t since_ns;
 	struct connection *_Atomic connection;

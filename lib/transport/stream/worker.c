@@ -327,7 +327,9 @@ static int step(struct worker *worker, struct connection *connection)
 	int err = read_frame(connection);
 	if (err)
 		return err;
-	patience_ends(&worker->patience, true);
+	/* That the client lives does not say that it will ask for something soon. */
+	if (frame_is_numbered(connection->header.type))
+		patience_ends(&connection->patience, true);
 	return take_frame(worker, connection);
 }
 
@@ -383,12 +385,15 @@ static void serve_connection(struct worker *worker, struct connection *connectio
 
 	do
 		err = step(worker, connection);
-	while (err == 0 || (err == -EAGAIN && patience_looks(&worker->patience)));
-	patience_ends(&worker->patience, false);
-	if (err == -EAGAIN)
+	while (err == 0 || (err == -EAGAIN && patience_looks(&connection->patience)));
+	if (err == TAKEN_AWAY)
+		return;
+	if (err == -EAGAIN) {
 		give_back(connection);
-	else if (err != TAKEN_AWAY)
-		close_it(connection, err);
+		return;
+	}
+	patience_ends(&connection->patience, false);
+	close_it(connection, err);
 }
 
 /* Not one that is only just being given its channel: it will be armed, and comes again. */
