@@ -30,6 +30,7 @@ enum {
  * The whole.
  *
  * @root:  the directory, O_PATH
+ * @budget: of descriptors, of all clients
  * @linger: with --stdio: where the client that lost its connection can have it back
  * @made:  Unix sockets' paths are ours to remove
  * @ended: a signal said so
@@ -37,6 +38,7 @@ enum {
 struct program {
 	struct options *options;
 	int root;
+	struct fsb_passthrough_budget *budget;
 	struct fsb_stream_serve *serve;
 	struct signal_watcher *watcher;
 	struct lingerer linger;
@@ -116,6 +118,7 @@ static int open_mount(void *opaque, const struct fsb_stream_peer *peer, struct f
 	if (!mount)
 		return -ENOMEM;
 	tree.source_fd = program->root;
+	tree.budget = program->budget;
 	/* A client may still know the numbers of a server that is gone. */
 	tree.first_id = random_id();
 	int err = fsb_passthrough_new(&tree, &mount->tree);
@@ -286,6 +289,8 @@ static int begin(struct program *p)
 	struct fsb_stream_serve_config *config = &p->options->serve;
 	int err = open_root(p);
 
+	if (!err)
+		err = fsb_passthrough_budget_new(p->options->share, p->options->pool, &p->budget);
 	if (err)
 		return err;
 	config->admit = admit;
@@ -315,6 +320,7 @@ static void finish(struct program *p)
 			p->made--;
 	}
 	fsb_stream_serve_free(p->serve);
+	fsb_passthrough_budget_free(p->budget);
 	if (p->root >= 0)
 		close(p->root);
 	sem_destroy(&p->ended);

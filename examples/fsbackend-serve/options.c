@@ -145,6 +145,14 @@ static int set_max_clients(void *target, const char *value)
 	return err || o->serve.max_sessions == 0 ? -EINVAL : 0;
 }
 
+static int set_max_open(void *target, const char *value)
+{
+	struct options *o = target;
+	int err = parse_limit(value, INT32_MAX, &o->share);
+
+	return err || o->share == 0 ? -EINVAL : 0;
+}
+
 static int set_socket_mode(void *target, const char *value)
 {
 	struct options *o = target;
@@ -235,6 +243,11 @@ static const struct setting settings[] = {
 	  "groups that a client may speak for, supplementary ones too (default: any)",
 	  set_claim_gid },
 	{ "max-clients", VALUE, "NUMBER", "mounts at a time (default 64)", set_max_clients },
+	{ "max-open", VALUE, "NUMBER",
+	  "descriptors that one client may hold, by open files above all (default: an eighth of "
+	  "the limit is divided between --max-clients; of another quarter each may take half of "
+	  "what others leave)",
+	  set_max_open },
 	{ "socket-mode", VALUE, "MODE", "permissions of Unix sockets, octal (default 600)",
 	  set_socket_mode },
 	{ "socket-owner", VALUE, "[USER][:GROUP]", "owner of Unix sockets", set_socket_owner },
@@ -281,14 +294,30 @@ static void set_defaults(struct options *o)
 	};
 }
 
-/* Every client has a file system of its own: together they shall get along with the limit. */
-static unsigned int share_of_fds(unsigned int clients)
+/*
+ * Every client has a file system of its own: together they shall get along with the limit. Half of
+ * it is for what can be closed at any time, three eighths for what only clients close, and the rest
+ * for connections and for calls that run.
+ */
+static void share_descriptors(struct options *o)
 {
-	struct rlimit limit;
+	enum { LEAST_CACHED = 8, USUAL = 1024, MOST = 1 << 30 };
+	struct rlimit limit = { .rlim_cur = USUAL };
+	unsigned int clients = o->stdio ? 1 : o->serve.max_sessions;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 / clients < 64)
-		return 64;
-	return (unsigned int)(limit.rlim_cur / 2 / clients);
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	unsigned int most = limit.rlim_cur < MOST ? (unsigned int)limit.rlim_cur : MOST;
+	if (!o->tree.passthrough.max_fds)
+		o->tree.passthrough.max_fds = most / 2 / clients > LEAST_CACHED
+						      ? most / 2 / clients
+						      : LEAST_CACHED;
+	if (o->share)
+		return;
+	/* One on its own has the pool, too. */
+	o->pool = clients > 1 ? most / 4 : 0;
+	o->share = (clients > 1 ? most / 8 : most / 8 * 3) / clients;
+	if (!o->share)
+		o->share = 1;
 }
 
 /* What follows from several settings. */
@@ -303,8 +332,7 @@ static enum parsed resolve(struct options *o)
 			 "--daemon goes with it");
 		return PARSED_WRONG;
 	}
-	if (!passthrough->max_fds)
-		passthrough->max_fds = share_of_fds(o->stdio ? 1 : serve->max_sessions);
+	share_descriptors(o);
 	serve->wants_groups = passthrough->permissions == FSB_PERMISSIONS_SERVER
 				      ? FSB_STREAM_GROUPS_ALWAYS
 				      : FSB_STREAM_GROUPS_SELDOM;

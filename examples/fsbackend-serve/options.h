@@ -17,6 +17,7 @@ enum { MAX_ADDRESSES = 16, MAX_ALLOWED = 64 };
 /**
  * @socket: of Unix sockets that are made
  * @uids, @cids: peers that may come
+ * @share, @pool: of descriptors: that each client may hold, and what all may have besides
  * @claim_uids, @claim_gids: whom they may speak for; none: anybody
  */
 struct options {
@@ -24,6 +25,8 @@ struct options {
 	const char *directory;
 	struct tree_options tree;
 	struct fsb_stream_serve_config serve;
+	unsigned int share;
+	unsigned int pool;
 	bool stdio;
 	bool daemon;
 	bool debug;

@@ -74,6 +74,9 @@ struct fsb_id_range {
 	uint32_t count;
 };
 
+/** Descriptors of the process that several passthroughs share: see fsb_passthrough_budget_new(). */
+struct fsb_passthrough_budget;
+
 /** A timeout that follows from the cache policy. */
 #define FSB_TIMEOUT_DEFAULT UINT64_MAX
 
@@ -114,6 +117,7 @@ struct fsb_id_range {
  * @first_id:    where nodeids and handles begin to count, below 2^56 (default 0). For clients that may come with what another
  *               server, which is gone, has given them: with far apart numbers, such as random ones of 32 bits times 2^24, they
  *               get ESTALE and EBADF, and not another file
+ * @budget:      what it shares with other passthroughs, or NULL (default) for no bound but that of the process. Not owned
  */
 struct fsb_passthrough_config {
 	size_t size;
@@ -143,6 +147,7 @@ struct fsb_passthrough_config {
 	struct fsb_log log;
 	enum fsb_backing_use backing;
 	uint64_t first_id;
+	struct fsb_passthrough_budget *budget;
 };
 
 /** Set every field that lies in the first @size bytes to its default; for fsb_passthrough_config_init(). */
@@ -164,6 +169,26 @@ static inline void fsb_passthrough_config_init(struct fsb_passthrough_config *co
  * directory; -ENOMEM; or the errno of opening the source or /proc/self/fd.
  */
 FSB_API int fsb_passthrough_new(const struct fsb_passthrough_config *config, struct fsb_filesystem **fs);
+
+/**
+ * Share descriptors between the passthroughs of several clients, so that none of them can take the process's away from the
+ * others: those that stay open for as long as a client wants, which are open files and directories, one for each owner of locks on the
+ * host, files without a name, and inodes without a lasting handle. What @max_fds is about, and what calls in flight have open, is not counted.
+ *
+ * Each passthrough may always hold @share of them. @pool more are there for whoever needs them, where none gets more than
+ * it leaves to others: one on its own half of them, two a third each. Whoever is at its limit gets ENFILE (ENOLCK for locks) for what would take one
+ * more, until it closes or forgets something, and removes files that it knows no faster than it forgets them. Calls that run at the same time may
+ * exceed the limit by one each.
+ *
+ * @share, @pool: descriptors, each below 2^31; a @share of 0 makes no sense
+ * @budget: filled; to be freed by fsb_passthrough_budget_free() after the passthroughs that use it
+ *
+ * Return: 0; -EINVAL; -ENOMEM. Any thread.
+ */
+FSB_API int fsb_passthrough_budget_new(unsigned int share, unsigned int pool, struct fsb_passthrough_budget **budget);
+
+/** Free it. No passthrough may use it any more. NULL is nothing. */
+FSB_API void fsb_passthrough_budget_free(struct fsb_passthrough_budget *budget);
 
 /**
  * Never look into the file system with this device number: the mount at which @fs itself is served, when that lies inside of the

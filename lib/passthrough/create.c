@@ -264,6 +264,9 @@ int passthrough_create(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 	int dirfd = directory_to_change(&dir, parent, name);
 	if (dirfd < 0)
 		return dirfd;
+	int err = budget_check(pt);
+	if (err)
+		return err;
 	int fd = create_or_open(pt, ctx, dirfd, name, how);
 	return fd < 0 ? fd : opened_entry(pt, ctx, fd, how->flags, false, entry, open);
 }
@@ -295,6 +298,9 @@ int passthrough_tmpfile(struct fsb_filesystem *fs, const struct fsb_context *ctx
 		return err;
 	if (!S_ISDIR(dir.inode->type))
 		return -ENOTDIR;
+	err = budget_check(pt);
+	if (err)
+		return err;
 	int fd = open_tmpfile(pt, ctx, dirfd, how);
 	return fd < 0 ? fd : opened_entry(pt, ctx, fd, how->flags, true, entry, open);
 }

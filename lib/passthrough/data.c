@@ -164,6 +164,9 @@ int passthrough_open(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 		return err;
 	if (S_ISDIR(inode.inode->type))
 		return -EISDIR;
+	err = budget_check(pt);
+	if (err)
+		return err;
 	int fd = open_judged(pt, ctx, path, inode.inode, flags, kill_suidgid);
 	return fd < 0 ? fd : open_answer(pt, ctx, inode.inode, fd, flags, NULL, open);
 }

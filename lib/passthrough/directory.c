@@ -59,10 +59,12 @@ int passthrough_opendir(struct fsb_filesystem *fs, const struct fsb_context *ctx
 		return path;
 	if (!S_ISDIR(inode.inode->type))
 		return -ENOTDIR;
-	int fd;
+	int err = budget_check(pt), fd;
+	if (err)
+		return err;
 	{
 		_cleanup_worn_ struct worn worn = { 0 };
-		int err = credentials_wear(pt, ctx, WEAR_JUDGED, &worn);
+		err = credentials_wear(pt, ctx, WEAR_JUDGED, &worn);
 		if (err)
 			return err;
 		fd = reopen(pt, path, S_IFDIR, O_RDONLY | O_DIRECTORY | (flags & O_NOATIME));

@@ -45,6 +45,7 @@ static void handle_free(struct passthrough *pt, struct handle *handle)
 		atomic_fetch_sub_explicit(&handle->inode->writers, 1, memory_order_relaxed);
 	if (handle->inode)
 		inode_release(pt, handle->inode);
+	atomic_fetch_sub_explicit(&pt->handles.open, 1, memory_order_relaxed);
 	free(handle);
 }
 
@@ -105,6 +106,7 @@ int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, e
 			backing_end(pt, inode);
 		return -ENOMEM;
 	}
+	atomic_fetch_add_explicit(&pt->handles.open, 1, memory_order_relaxed);
 	inode_keep(inode);
 	handle->inode = inode;
 	handle->file = type == HANDLE_FILE;

@@ -51,9 +51,11 @@ struct handle_shard {
 	uint64_t next;
 } __attribute__((aligned(64)));
 
+/** @open: handles, those included that were closed and are still in use */
 struct handle_table {
 	struct handle_shard shards[HANDLE_SHARDS];
 	atomic_uint turn;
+	atomic_uint open;
 };
 
 enum handle_type { HANDLE_FILE, HANDLE_DIRECTORY };

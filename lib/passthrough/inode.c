@@ -483,7 +483,9 @@ static int lookup_identity(struct passthrough *pt, struct identity *identity, mo
 	pthread_mutex_lock(&shard->lock);
 	struct inode *inode = find_identity(shard, hash, identity);
 	bool known = inode != NULL;
-	if (!known)
+	if (!known && !identity->mount->handles && !budget_has_room(pt))
+		err = -ENFILE;
+	else if (!known)
 		err = add_inode(shard, hash & (INODE_SHARDS - 1), identity, type, &inode);
 	if (!err) {
 		if (*fd >= 0 && adopt_fd(pt, shard, inode, *fd))

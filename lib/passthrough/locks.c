@@ -50,6 +50,7 @@ static void owner_put(struct passthrough *pt, struct lock_owner *owner)
 		return;
 	/* His locks go with the description. */
 	close(owner->fd);
+	atomic_fetch_sub_explicit(&pt->locks.descriptions, 1, memory_order_relaxed);
 	lock_queue_wake(pt, owner->inode);
 	inode_release(pt, owner->inode);
 	free(owner);
@@ -106,6 +107,8 @@ static int owner_get_or_make(struct passthrough *pt, struct handle *handle, uint
 	*owner = owner_get(pt, handle->inode, number);
 	if (*owner)
 		return 0;
+	if (budget_check(pt) < 0)
+		return -ENOLCK;
 	_cleanup_fd_ int fd = open_description(pt, handle);
 	if (fd < 0)
 		return fd;
@@ -119,6 +122,7 @@ static int owner_get_or_make(struct passthrough *pt, struct handle *handle, uint
 		err = hashtable_insert(&pt->locks.owners, &made->link);
 		if (!err) {
 			inode_keep(made->inode);
+			atomic_fetch_add_explicit(&pt->locks.descriptions, 1, memory_order_relaxed);
 			*owner = made;
 			made = NULL;
 			fd = -1;

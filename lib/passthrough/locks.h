@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -72,8 +73,10 @@ struct lock_queue {
 	bool stop;
 };
 
+/** @descriptions: that owners have, each a descriptor */
 struct lock_table {
 	pthread_mutex_t lock;
+	atomic_uint descriptions;
 	struct hashtable owners; /* by inode */
 	struct lock_queue queue;
 };

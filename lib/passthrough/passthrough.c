@@ -206,6 +206,7 @@ int fsb_passthrough_new(const struct fsb_passthrough_config *theirs, struct fsb_
 	config_resolve(&pt->config);
 	handles_init(&pt->handles, config->first_id);
 	backing_init(&pt->backing);
+	budget_join(pt);
 	pthread_mutex_init(&pt->mounts.lock, NULL);
 	err = setup(pt, config);
 	if (err) {
@@ -235,6 +236,7 @@ void fsb_passthrough_free(struct fsb_filesystem *fs)
 	idmap_clear(&pt->gids);
 	if (pt->proc_fd >= 0)
 		close(pt->proc_fd);
+	budget_leave(pt);
 	free(pt);
 }
 

@@ -15,6 +15,7 @@
 #include <fsbackend/passthrough.h>
 
 #include "backing.h"
+#include "budget.h"
 #include "credentials.h"
 #include "handle.h"
 #include "idmap.h"
@@ -39,6 +40,7 @@ struct passthrough {
 	struct handle_table handles;
 	struct lock_table locks;
 	struct backing backing;
+	struct budget_member budget;
 
 	/* what init agreed on */
 	bool writeback;

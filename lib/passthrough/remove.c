@@ -9,6 +9,15 @@
 #include "passthrough.h"
 
 /*
+ * A file without a name takes a descriptor as long as the client knows it. Where inodes hold one each anyway, removing is how to be
+ * rid of it.
+ */
+static int check_victim(struct passthrough *pt, const struct inode_use *victim)
+{
+	return victim->inode && victim->inode->mount->handles ? budget_check(pt) : 0;
+}
+
+/*
  * The inode whose name is about to go. A handle leads nowhere once the last name is gone and nothing has the file open, so an inode that the
  * client knows gets a descriptor before, and keeps it if that was the last name.
  */
@@ -57,7 +66,9 @@ static int remove_name(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 		return dirfd;
 	struct inode_use victim = { pt, NULL };
 	victim_begin(pt, ctx, dirfd, name, &victim);
-	int err = remove_name_as(pt, ctx, dirfd, name, flags);
+	int err = check_victim(pt, &victim);
+	if (!err)
+		err = remove_name_as(pt, ctx, dirfd, name, flags);
 	victim_end(pt, &victim);
 	return err;
 }
@@ -101,7 +112,9 @@ int passthrough_rename(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 	struct inode_use victim = { pt, NULL };
 	if (!(flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)))
 		victim_begin(pt, ctx, newdirfd, newname, &victim);
-	int err = rename_as(pt, ctx, dirfd, name, newdirfd, newname, flags);
+	int err = check_victim(pt, &victim);
+	if (!err)
+		err = rename_as(pt, ctx, dirfd, name, newdirfd, newname, flags);
 	victim_end(pt, &victim);
 	return err;
 }

@@ -5,6 +5,8 @@
  * in a stream configuration.
  */
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/xattr.h>
@@ -592,6 +594,168 @@ Test(hostile, acknowledgements_of_what_was_not_sent)
 	peer.received = 1000000;
 	peer_ask(&peer, FUSE_GETATTR, FUSE_ROOT_ID, &getattr, sizeof(getattr));
 	must_be_cut(&peer, "an acknowledgement of what was never sent");
+}
+
+/* ---- Open files ---- */
+
+struct greedy {
+	struct peer peer;
+	uint64_t directory;
+	uint64_t file;
+	atomic_bool over;
+	atomic_uint refused;
+	atomic_int error;
+};
+
+static int open_once(struct greedy *greedy, uint64_t *fh)
+{
+	struct fuse_open_in open_in = { .flags = O_RDWR };
+	const void *answer;
+	int err = peer_call(&greedy->peer, FUSE_OPEN, greedy->file, &open_in, sizeof(open_in), &answer);
+
+	if (!err)
+		*fh = ((const struct fuse_open_out *)answer)->fh;
+	return err;
+}
+
+static int release_once(struct greedy *greedy, uint64_t fh)
+{
+	struct fuse_release_in release = { .fh = fh };
+
+	return peer_call(&greedy->peer, FUSE_RELEASE, greedy->file, &release, sizeof(release), NULL);
+}
+
+static void greedy_come(struct greedy *greedy)
+{
+	put_text(host, "opened", "");
+	*greedy = (struct greedy){ .peer = peer_come(0) };
+	greedy->directory = peer_directory(&greedy->peer);
+	greedy->file = peer_lookup(&greedy->peer, greedy->directory, "opened");
+}
+
+/* Open as many as there are, and go on asking. */
+static void *open_without_end(void *arg)
+{
+	struct greedy *greedy = arg;
+	uint64_t fh;
+
+	while (!atomic_load(&greedy->over)) {
+		int err = open_once(greedy, &fh);
+		if (!err)
+			continue;
+		if (err != -ENFILE)
+			atomic_store(&greedy->error, err);
+		atomic_fetch_add(&greedy->refused, 1);
+	}
+	return NULL;
+}
+
+/* Directories with files in them, all of which are open at the same time. */
+static void copy_a_tree(void)
+{
+	enum { DIRECTORIES = 20, FILES = 20 };
+	static int fds[DIRECTORIES * FILES];
+	char name[32], text[32];
+
+	for (int i = 0; i < DIRECTORIES * FILES; i++) {
+		snprintf(name, sizeof(name), "d%d", i / FILES);
+		if (i % FILES == 0)
+			must(mkdirat(mnt, name, 0755));
+		snprintf(name, sizeof(name), "d%d/f%d", i / FILES, i);
+		fds[i] = (int)must(openat(mnt, name, O_CREAT | O_EXCL | O_RDWR, 0644));
+		must(write(fds[i], name, strlen(name)));
+	}
+	for (int i = 0; i < DIRECTORIES * FILES; i++) {
+		snprintf(name, sizeof(name), "d%d/f%d", i / FILES, i);
+		ssize_t length = must(pread(fds[i], text, sizeof(text) - 1, 0));
+		text[length] = '\0';
+		cr_expect_str_eq(text, name);
+		must(close(fds[i]));
+		must_hold_text(host, name, name);
+	}
+	must_fail(unlinkat(mnt, "d0", AT_REMOVEDIR), ENOTEMPTY);
+}
+
+Test(hostile, one_that_opens_files_without_end)
+{
+	struct greedy greedy;
+	pthread_t thread;
+
+	greedy_come(&greedy);
+	cr_assert_eq(pthread_create(&thread, NULL, open_without_end, &greedy), 0);
+	cr_expect(eventually(atomic_load(&greedy.refused) > 0), "nothing was refused");
+	copy_a_tree();
+	others_must_be_fast();
+	atomic_store(&greedy.over, true);
+	pthread_join(thread, NULL);
+	cr_expect_eq(greedy.error, 0, "%d", greedy.error);
+	struct peer peer = peer_come(0);
+	peer_close(&peer);
+	peer_close(&greedy.peer);
+}
+
+Test(hostile, one_that_has_opened_all_it_can_is_served_once_it_closes_some)
+{
+	enum { SOME = 10, MANY = 20000 };
+	uint64_t fh, last[SOME];
+	struct greedy greedy;
+	int count = 0, err;
+
+	greedy_come(&greedy);
+	while (!(err = open_once(&greedy, &fh)) && count < MANY)
+		last[count++ % SOME] = fh;
+	cr_assert_eq(err, -ENFILE, "%d after %d", err, count);
+	cr_assert_geq(count, SOME);
+	/* What is not open gives nothing back. */
+	cr_expect_eq(release_once(&greedy, UINT64_MAX), -EBADF);
+	cr_expect_eq(open_once(&greedy, &fh), -ENFILE);
+	for (int i = 0; i < SOME; i++)
+		cr_expect_eq(release_once(&greedy, last[i]), 0);
+	cr_expect_eq(open_once(&greedy, &fh), 0);
+	/* And all else goes on: names, attributes, what is open. */
+	struct fuse_getattr_in getattr = { 0 };
+	cr_expect_eq(peer_call(&greedy.peer, FUSE_GETATTR, greedy.file, &getattr, sizeof(getattr), NULL), 0);
+	cr_expect_eq(peer_lookup(&greedy.peer, greedy.directory, "opened"), greedy.file);
+	peer_close(&greedy.peer);
+}
+
+static int make_and_remove(struct greedy *greedy, int number, uint64_t *nodeid)
+{
+	struct {
+		struct fuse_mknod_in in;
+		char name[16];
+	} mknod_in = { .in = { .mode = S_IFREG | 0600 } };
+	int length = snprintf(mknod_in.name, sizeof(mknod_in.name), "r%d", number) + 1;
+	const void *answer;
+	int err = peer_call(&greedy->peer, FUSE_MKNOD, greedy->directory, &mknod_in,
+			    sizeof(mknod_in.in) + (size_t)length, &answer);
+
+	if (err)
+		return err;
+	*nodeid = ((const struct fuse_entry_out *)answer)->nodeid;
+	return peer_call(&greedy->peer, FUSE_UNLINK, greedy->directory, mknod_in.name, (size_t)length, NULL);
+}
+
+/* Each takes a descriptor, as nothing else leads to it any more. */
+Test(hostile, one_that_removes_files_without_end_and_forgets_none)
+{
+	enum { MANY = 20000, SOME = 10 };
+	struct greedy greedy;
+	uint64_t nodeids[SOME], nodeid;
+	int err, count = 0;
+
+	greedy_come(&greedy);
+	while (!(err = make_and_remove(&greedy, count, &nodeid)) && count < MANY)
+		nodeids[count++ % SOME] = nodeid;
+	cr_assert_eq(err, -ENFILE, "%d after %d", err, count);
+	cr_assert_geq(count, SOME);
+	copy_a_tree();
+	for (int i = 0; i < SOME; i++) {
+		struct fuse_forget_in forget = { .nlookup = 1 };
+		cr_assert(peer_ask(&greedy.peer, FUSE_FORGET, nodeids[i], &forget, sizeof(forget)));
+	}
+	cr_expect_eq(make_and_remove(&greedy, MANY + 1, &nodeid), 0);
+	peer_close(&greedy.peer);
 }
 
 /* ---- Groups ---- */
