@@ -308,9 +308,8 @@ static void share_descriptors(struct options *o)
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	unsigned int most = limit.rlim_cur < MOST ? (unsigned int)limit.rlim_cur : MOST;
 	if (!o->tree.passthrough.max_fds)
-		o->tree.passthrough.max_fds = most / 2 / clients > LEAST_CACHED
-						      ? most / 2 / clients
-						      : LEAST_CACHED;
+		o->tree.passthrough.max_fds =
+			most / 2 / clients > LEAST_CACHED ? most / 2 / clients : LEAST_CACHED;
 	if (o->share)
 		return;
 	/* One on its own has the pool, too. */

@@ -103,7 +103,8 @@ enum fsb_stream_groups {
  * @admit:        called for each connection once it has said hello: may this peer come, and on what terms? @terms is set
  *                to no limits before. Return: 0; a negative errno, which the peer is told. NULL: everybody
  * @open:         make the server of a new session, with a file system of its own. Its max_write must not be above
- *                @max_write. Return: 0; a negative errno, which the peer is told
+ *                @max_write. Descriptors that clients hold are the file systems' matter: passthroughs share a budget
+ *                (fsb_passthrough_budget_new()). Return: 0; a negative errno, which the peer is told
  * @close:        the session has ended, and fsb_server_disconnect() was called: free both
  * @opaque:       handed to all three, which are called in one thread of the library, one at a time
  * @threads:      1 to 256; 0 (default): two more than there are online cores
