@@ -242,7 +242,11 @@ Test(passthrough_locks, a_running_program_can_be_read_locked, .init = set_up, .f
 	snprintf(path, sizeof(path), "%s/program", f.dir);
 	pid_t pid = (pid_t)must(fork());
 	if (pid == 0) {
-		execl(path, path, "60", (char *)NULL);
+		/* The question below whether it runs has it open for writing. */
+		do {
+			execl(path, path, "60", (char *)NULL);
+			usleep(1000);
+		} while (errno == ETXTBSY);
 		_exit(1);
 	}
 	/* Once it runs, it cannot be opened for writing. */
