@@ -70,6 +70,36 @@ test_each_signal_ends_the_server()
 	done
 }
 
+# Opens a file so many times at once, and says how many of them succeeded.
+count_opens()
+{
+	perl -e 'my @open; for (1 .. $ARGV[1]) { open(my $file, "<", $ARGV[0]) or last; push @open, $file } print scalar(@open)' "$@"
+}
+
+test_a_client_opens_no_more_than_it_may_and_others_all_that_they_may()
+{
+	local many few
+
+	scratch_make
+	echo content >"$HOST/file"
+	serve_start --max-open=20
+	attach_start
+	attach_at "$scratch/second"
+	many=$(count_opens "$MNT/file" 15)
+	expect_equal "$many" 15
+	many=$(count_opens "$MNT/file" 100)
+	[[ $many -ge 15 && $many -le 20 ]] || fail "$many files could be opened"
+	exec 7<"$MNT/file"
+	few=$(count_opens "$scratch/second/file" 15)
+	expect_equal "$few" 15
+	exec 7<&-
+	# All are closed again.
+	within 50 eval '[[ $(count_opens "$MNT/file" 15) == 15 ]]'
+	umount "$scratch/second"
+	within 50 not is_running "$attach_pid"
+	stream_must_end_cleanly
+}
+
 test_the_client_goes_to_the_background_once_the_mount_answers()
 {
 	scratch_make
