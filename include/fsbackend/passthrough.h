@@ -118,6 +118,11 @@ struct fsb_passthrough_budget;
  *               server, which is gone, has given them: with far apart numbers, such as random ones of 32 bits times 2^24, they
  *               get ESTALE and EBADF, and not another file
  * @budget:      what it shares with other passthroughs, or NULL (default) for no bound but that of the process. Not owned
+ * @state_fd:    a file, open for reading and writing, in which what the client knows is mirrored as it comes and goes, so that the passthrough
+ *               that is made with it after this process has died goes on; default -1: none. A regular file of this user, closed to all
+ *               others (mode 0600), which only one passthrough uses at a time (it is locked by F_OFD_SETLK). Duplicated. A new client
+ *               gets an empty file. See fsb_passthrough_recovered(). Not with FSB_BACKING_ON; FSB_BACKING_AUTO is off with it
+ * @state_offset: where in that file to begin, a multiple of the page size; what lies before is the host's, all behind is the passthrough's
  */
 struct fsb_passthrough_config {
 	size_t size;
@@ -148,6 +153,8 @@ struct fsb_passthrough_config {
 	enum fsb_backing_use backing;
 	uint64_t first_id;
 	struct fsb_passthrough_budget *budget;
+	int state_fd;
+	uint64_t state_offset;
 };
 
 /** Set every field that lies in the first @size bytes to its default; for fsb_passthrough_config_init(). */
@@ -166,7 +173,8 @@ static inline void fsb_passthrough_config_init(struct fsb_passthrough_config *co
  * @fs:     filled; to be freed by fsb_passthrough_free() after every server that uses it
  *
  * Return: 0; -EINVAL for a configuration that makes no sense (the log says which field); -ENOTDIR when the source is no
- * directory; -ENOMEM; or the errno of opening the source or /proc/self/fd.
+ * directory; -ENOMEM; or the errno of opening the source or /proc/self/fd. With a state file also -EPERM when it is not as it must be,
+ * -EBUSY when another process uses it, -ENOSPC, and errnos of fcntl(2), fallocate(2), mmap(2).
  */
 FSB_API int fsb_passthrough_new(const struct fsb_passthrough_config *config, struct fsb_filesystem **fs);
 
@@ -189,6 +197,18 @@ FSB_API int fsb_passthrough_budget_new(unsigned int share, unsigned int pool, st
 
 /** Free it. No passthrough may use it any more. NULL is nothing. */
 FSB_API void fsb_passthrough_budget_free(struct fsb_passthrough_budget *budget);
+
+/**
+ * Whether the state file was one of the same directory, from the same boot of the machine, and what it says is known now: then the client
+ * may go on without a new INIT of its kernel's (the server still wants to see the old one, fsb_server_handle()). Otherwise it was wiped.
+ *
+ * Inodes are found again by their file handles, when they are used; open files are opened again, by the flags that they had, without
+ * being judged again. What is not there any more answers ESTALE: files that had lost their last name, and all files (but not the
+ * root) where the host file system has no lasting handles. Locks on the host are lost. A million inodes take 64 MB of the file (168 MB where
+ * handles are longer than 27 bytes), an open file 32 bytes; beyond 16 million inodes or a million handles, or when there is no room
+ * for the file to grow, what comes is not mirrored, and the log says so once. The process maps 1.1 GB (2.9 GB) of address space. Any thread.
+ */
+FSB_API bool fsb_passthrough_recovered(struct fsb_filesystem *fs);
 
 /**
  * Never look into the file system with this device number: the mount at which @fs itself is served, when that lies inside of the

@@ -41,7 +41,7 @@ static pthread_mutex_t *lock_of(struct passthrough *pt, const struct inode *inod
 bool backing_possible(const struct passthrough *pt)
 {
 	return pt->config.backing != FSB_BACKING_OFF && !pt->config.writeback &&
-	       !pt->config.no_open && credentials_can_register(&pt->own);
+	       !pt->config.no_open && !pt->mirror && credentials_can_register(&pt->own);
 }
 
 /* ---- Who writes ---- */

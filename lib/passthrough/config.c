@@ -19,6 +19,7 @@ void fsb_passthrough_config_defaults(struct fsb_passthrough_config *config, size
 		.posix_acl = true,
 		.client_checks = true,
 		.announce_submounts = true,
+		.state_fd = -1,
 	};
 
 	sized_fill(config, size, &defaults, sizeof(defaults));
@@ -55,6 +56,8 @@ int config_check(const struct fsb_passthrough_config *config)
 		return refuse(config, "unknown use of backing files");
 	if (config->backing == FSB_BACKING_ON && (config->writeback || config->no_open))
 		return refuse(config, "the client uses only what it opens, and what it does not write back: not with writeback or no_open");
+	if (config->backing == FSB_BACKING_ON && config->state_fd >= 0)
+		return refuse(config, "the client's own use of files ends with this process: not with a state file");
 	if (config->permissions == FSB_PERMISSIONS_SERVER && (config->no_open || config->no_opendir))
 		return refuse(config, "no_open and no_opendir leave permissions to the client: not with FSB_PERMISSIONS_SERVER");
 	if (config->no_open && config->locks == FSB_LOCKS_HOST)

@@ -181,10 +181,12 @@ static void follow_flags(struct passthrough *pt, struct handle *handle, int flag
 	if (!handle || ((flags ^ atomic_load_explicit(&handle->flags, memory_order_relaxed)) & changeable) == 0)
 		return;
 	int host = fcntl(handle->fd, F_GETFL);
-	if (host >= 0 && fcntl(handle->fd, F_SETFL, (host & ~changeable) | (host_flags(pt, flags) & changeable)) == 0)
-		atomic_store_explicit(&handle->flags,
-				      (atomic_load(&handle->flags) & ~changeable) | (flags & changeable),
-				      memory_order_relaxed);
+	if (host < 0 || fcntl(handle->fd, F_SETFL, (host & ~changeable) | (host_flags(pt, flags) & changeable)) < 0)
+		return;
+	int now = (atomic_load(&handle->flags) & ~changeable) | (flags & changeable);
+	atomic_store_explicit(&handle->flags, now, memory_order_relaxed);
+	if (pt->state)
+		state_flag_handle(pt, handle, now);
 }
 
 ssize_t passthrough_read(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid, uint64_t fh,

@@ -22,6 +22,7 @@ void handles_init(struct handle_table *table, uint64_t first_id)
 		hashtable_init(&table->shards[i].table, hash_handle);
 		table->shards[i].next = 1 + first_id; /* so that 0 is never a handle */
 	}
+	pthread_mutex_init(&table->reopening, NULL);
 }
 
 /* Does not change: only O_APPEND and O_DIRECT follow the client. */
@@ -39,7 +40,7 @@ static void handle_free(struct passthrough *pt, struct handle *handle)
 	}
 	if (handle->fd >= 0)
 		close(handle->fd);
-	if (handle->file)
+	if (handle->file && handle->inode)
 		backing_end(pt, handle->inode);
 	if (handle->inode && handle_writes(handle))
 		atomic_fetch_sub_explicit(&handle->inode->writers, 1, memory_order_relaxed);
@@ -83,49 +84,75 @@ uint64_t handles_count(struct passthrough *pt)
 	return count;
 }
 
-static int dirstream_new(struct passthrough *pt, int fd, struct dirstream **made)
+static int dirstream_new(struct dirstream **made)
 {
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	struct dirstream *dir = calloc(1, sizeof(*dir));
 	if (!dir)
 		return -ENOMEM;
 	pthread_mutex_init(&dir->lock, NULL);
-	dir->difference = ino_difference(pt, st.st_dev);
 	*made = dir;
 	return 0;
 }
 
-int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, enum handle_type type, uint64_t *fh)
+static int dirstream_begin(struct passthrough *pt, struct dirstream *dir, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	dir->difference = ino_difference(pt, st.st_dev);
+	return 0;
+}
+
+static struct handle *allocate(struct passthrough *pt, struct inode *inode, int fd, int flags, enum handle_type type)
 {
 	struct handle *handle = calloc(1, sizeof(*handle));
+
+	if (!handle)
+		return NULL;
+	atomic_fetch_add_explicit(&pt->handles.open, 1, memory_order_relaxed);
+	if (inode)
+		inode_keep(inode);
+	handle->inode = inode;
+	handle->file = type == HANDLE_FILE;
+	handle->fd = fd;
+	atomic_init(&handle->flags, flags);
+	if (inode && handle_writes(handle))
+		atomic_fetch_add_explicit(&inode->writers, 1, memory_order_relaxed);
+	atomic_init(&handle->refs, 1);
+	return handle;
+}
+
+/* Into the table, under the next number. */
+static int enter(struct passthrough *pt, struct handle *handle, uint64_t *fh)
+{
+	unsigned int number = atomic_fetch_add_explicit(&pt->handles.turn, 1, memory_order_relaxed) & SHARD_MASK;
+	struct handle_shard *shard = &pt->handles.shards[number];
+
+	pthread_mutex_lock(&shard->lock);
+	handle->fh = shard->next++ << SHARD_BITS | number;
+	int err = hashtable_insert(&shard->table, &handle->link);
+	if (!err && pt->state)
+		state_add_handle(pt, handle, shard->next);
+	/* Read under the lock: a client may close what it has not been told of yet. */
+	*fh = handle->fh;
+	pthread_mutex_unlock(&shard->lock);
+	return err;
+}
+
+int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, enum handle_type type, uint64_t *fh)
+{
+	struct handle *handle = allocate(pt, inode, fd, flags, type);
 	if (!handle) {
 		close(fd);
 		if (type == HANDLE_FILE)
 			backing_end(pt, inode);
 		return -ENOMEM;
 	}
-	atomic_fetch_add_explicit(&pt->handles.open, 1, memory_order_relaxed);
-	inode_keep(inode);
-	handle->inode = inode;
-	handle->file = type == HANDLE_FILE;
-	handle->fd = fd;
-	atomic_init(&handle->flags, flags);
-	if (handle_writes(handle))
-		atomic_fetch_add_explicit(&inode->writers, 1, memory_order_relaxed);
-	atomic_init(&handle->refs, 1);
-	int err = type == HANDLE_DIRECTORY ? dirstream_new(pt, fd, &handle->dir) : 0;
-	if (!err) {
-		unsigned int number = atomic_fetch_add_explicit(&pt->handles.turn, 1, memory_order_relaxed);
-		struct handle_shard *shard = &pt->handles.shards[number & SHARD_MASK];
-		pthread_mutex_lock(&shard->lock);
-		handle->fh = shard->next++ << SHARD_BITS | (number & SHARD_MASK);
-		err = hashtable_insert(&shard->table, &handle->link);
-		/* Read under the lock: a client may close what it has not been told of yet. */
-		*fh = handle->fh;
-		pthread_mutex_unlock(&shard->lock);
-	}
+	int err = type == HANDLE_DIRECTORY ? dirstream_new(&handle->dir) : 0;
+	if (!err && handle->dir)
+		err = dirstream_begin(pt, handle->dir, fd);
+	if (!err)
+		err = enter(pt, handle, fh);
 	if (err)
 		handle_put(pt, handle);
 	return err;
@@ -141,6 +168,79 @@ static struct handle *find(struct handle_shard *shard, uint64_t fh)
 	return NULL;
 }
 
+/* ---- Handles of a former process ---- */
+
+int handle_restore(struct passthrough *pt, uint64_t fh, uint64_t nodeid, int flags, enum handle_type type, uint32_t mirror)
+{
+	struct handle_shard *shard = &pt->handles.shards[fh & SHARD_MASK];
+	_cleanup_inode_ struct inode_use use = { pt, NULL };
+
+	if (find(shard, fh))
+		return -EEXIST;
+	/* Without its inode it is kept all the same, so that its user hears ESTALE. */
+	(void)inode_get(pt, nodeid, &use.inode);
+	struct handle *handle = allocate(pt, use.inode, -1, flags, type);
+	if (!handle)
+		return -ENOMEM;
+	handle->fh = fh;
+	handle->mirror = mirror;
+	int err = type == HANDLE_DIRECTORY ? dirstream_new(&handle->dir) : 0;
+	if (!err)
+		err = hashtable_insert(&shard->table, &handle->link);
+	if (err)
+		handle_put(pt, handle);
+	return err;
+}
+
+/* What it was opened by, as far as that makes sense once more. */
+static int reopen_flags(const struct passthrough *pt, const struct handle *handle)
+{
+	int flags = atomic_load_explicit(&handle->flags, memory_order_relaxed);
+
+	if (!handle->file)
+		return O_RDONLY | O_DIRECTORY | (flags & O_NOATIME);
+	return host_flags(pt, flags) & ~O_TRUNC;
+}
+
+/* The open was judged when it was made: this one is the server's. */
+static int open_again(struct passthrough *pt, const struct handle *handle)
+{
+	_cleanup_inode_ struct inode_use inode = { pt, NULL };
+	int flags = reopen_flags(pt, handle);
+
+	if (!handle->inode || S_ISDIR(handle->inode->type) == handle->file)
+		return -ESTALE;
+	int path = inode_use_fd(&inode, handle->inode->nodeid);
+	if (path < 0)
+		return path;
+	_cleanup_worn_ struct worn worn = { 0 };
+	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
+	if (err)
+		return err;
+	_cleanup_fd_ int fd = reopen(pt, path, handle->inode->type, flags);
+	/* The append-only flag of a file: see open_judged(). */
+	if (fd == -EPERM && (flags & O_ACCMODE) != O_RDONLY)
+		fd = reopen(pt, path, handle->inode->type, flags | O_APPEND);
+	if (fd >= 0 && handle->dir)
+		err = dirstream_begin(pt, handle->dir, fd);
+	return err ? err : fd_steal(&fd);
+}
+
+static int revive(struct passthrough *pt, struct handle *handle)
+{
+	pthread_mutex_lock(&pt->handles.reopening);
+	int fd = handle->fd;
+	if (fd < 0) {
+		fd = open_again(pt, handle);
+		if (fd >= 0)
+			atomic_store_explicit(&handle->fd, fd, memory_order_release);
+	}
+	pthread_mutex_unlock(&pt->handles.reopening);
+	return fd < 0 ? fd : 0;
+}
+
+/* ---- Use ---- */
+
 int handle_get_any(struct passthrough *pt, uint64_t fh, struct handle **handle)
 {
 	struct handle_shard *shard = &pt->handles.shards[fh & SHARD_MASK];
@@ -150,7 +250,16 @@ int handle_get_any(struct passthrough *pt, uint64_t fh, struct handle **handle)
 	if (*handle)
 		atomic_fetch_add_explicit(&(*handle)->refs, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&shard->lock);
-	return *handle ? 0 : -EBADF;
+	if (!*handle)
+		return -EBADF;
+	if (__builtin_expect(atomic_load_explicit(&(*handle)->fd, memory_order_acquire) >= 0, 1))
+		return 0;
+	int err = revive(pt, *handle);
+	if (err) {
+		handle_put(pt, *handle);
+		*handle = NULL;
+	}
+	return err;
 }
 
 static bool is_type(const struct handle *handle, enum handle_type type)
@@ -175,10 +284,13 @@ int handle_close(struct passthrough *pt, uint64_t fh, enum handle_type type)
 
 	pthread_mutex_lock(&shard->lock);
 	struct handle *handle = find(shard, fh);
-	if (handle && is_type(handle, type))
+	if (handle && is_type(handle, type)) {
 		hashtable_remove(&shard->table, &handle->link);
-	else
+		if (pt->state)
+			state_remove_handle(pt, handle);
+	} else {
 		handle = NULL;
+	}
 	pthread_mutex_unlock(&shard->lock);
 	if (!handle)
 		return -EBADF;

@@ -30,16 +30,19 @@ struct dirstream {
  * @refs:  the table holds one, each use another
  * @flags: the client's open(2) flags, as far as they changed since
  * @dir:   NULL for files
- * @file:  counted by backing_begin()
+ * @file:  no directory; counted by backing_begin()
+ * @fd:    -1 for one of a former process that nobody has used since; then @inode is NULL for one whose inode is lost
+ * @mirror: its slot in the mirror, 0 for none
  */
 struct handle {
 	struct hash_link link;
 	uint64_t fh;
 	struct inode *inode;
 	struct dirstream *dir;
-	int fd;
+	atomic_int fd;
 	atomic_int flags;
 	atomic_uint refs;
+	uint32_t mirror;
 	bool file;
 };
 
@@ -51,11 +54,15 @@ struct handle_shard {
 	uint64_t next;
 } __attribute__((aligned(64)));
 
-/** @open: handles, those included that were closed and are still in use */
+/**
+ * @open:      handles, those included that were closed and are still in use
+ * @reopening: of handles of a former process, one at a time
+ */
 struct handle_table {
 	struct handle_shard shards[HANDLE_SHARDS];
 	atomic_uint turn;
 	atomic_uint open;
+	pthread_mutex_t reopening;
 };
 
 enum handle_type { HANDLE_FILE, HANDLE_DIRECTORY };
@@ -67,7 +74,15 @@ uint64_t handles_count(struct passthrough *pt);
 
 /** Make a handle of an open descriptor, which it takes over in any case, and for a file with what backing_begin() counted; keeps @inode, which is in use. */
 int handle_new(struct passthrough *pt, struct inode *inode, int fd, int flags, enum handle_type type, uint64_t *fh);
-/** Use a handle. Return: 0; -EBADF for an unknown one, or one of another type. */
+/**
+ * Before anything runs: put back a handle that the client has from before. It is opened at its first use. @mirror: its slot
+ * Return: 0; -EEXIST for a second one; -ENOMEM.
+ */
+int handle_restore(struct passthrough *pt, uint64_t fh, uint64_t nodeid, int flags, enum handle_type type, uint32_t mirror);
+/**
+ * Use a handle. Not inside a credentials scope, as it may have to be opened again. Return: 0; -EBADF for an unknown one, or one of another
+ * type; -ESTALE for one of a former process whose file is gone, or what opening it gave.
+ */
 int handle_get(struct passthrough *pt, uint64_t fh, enum handle_type type, struct handle **handle);
 /** Use a handle of either type. */
 int handle_get_any(struct passthrough *pt, uint64_t fh, struct handle **handle);

@@ -111,6 +111,7 @@ static int mount_new(struct passthrough *pt, int fd, int id, struct identity *id
 		return -ENOMEM;
 	mount->id = id;
 	mount->refs = 1;
+	mount->place = MOUNT_UNPLACED;
 	mount->fd = handle_root(pt, fd, identity);
 	/* That there is no room now says nothing about the mount. */
 	if (mount->fd == -ENFILE || mount->fd == -ENOMEM)
@@ -249,7 +250,40 @@ void mount_put(struct passthrough *pt, struct mount *mount)
 	}
 	pthread_mutex_unlock(&list->lock);
 	if (last) {
+		if (pt->state)
+			state_remove_mount(pt, mount);
 		close(mount->fd);
 		free(mount);
 	}
+}
+
+int mount_restore(struct passthrough *pt, const struct state_mount *known, uint32_t place, struct mount **restored)
+{
+	struct mount_wanted wanted = { known->major, known->minor, known->id };
+	struct mount_list *list = &pt->mounts;
+	struct identity identity;
+	char path[PATH_MAX];
+	int id;
+
+	if (known->number == 0 || mountinfo_find(pt->inodes.root->fd, &wanted, path, sizeof(path)) < 0)
+		return -ESTALE;
+	for (const struct mount *mount = list->first; mount; mount = mount->next)
+		if (mount->number == known->number || mount->id == wanted.id)
+			return -ESTALE;
+	_cleanup_fd_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	/* Another may have been mounted over it. */
+	if (fd < 0 || raw_identity(fd, "", &identity, &id) < 0 || id != wanted.id || id == list->root->id)
+		return -ESTALE;
+	struct mount *mount;
+	int err = mount_new(pt, fd, id, &identity, &mount);
+	if (err)
+		return err;
+	mount->number = known->number;
+	mount->place = place;
+	mount->next = list->first;
+	list->first = mount;
+	if (mount->number > list->next_number)
+		list->next_number = mount->number;
+	*restored = mount;
+	return 0;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct passthrough;
+struct state_mount;
 
 /** A mount of the host that inodes were reached over. Counted; its descriptor keeps the mount id from being reused. */
 struct mount {
@@ -23,7 +24,10 @@ struct mount {
 	bool foreign;    /* its file system is none of those of the host's own disks and memory: see is_foreign() */
 	uint32_t number; /* of this mount in this passthrough, 0 for the root's */
 	uint32_t refs;   /* under the lock of the list; the root's is never counted, and never goes */
+	atomic_uint place; /* in the mirror, from 1; 0 for none; or MOUNT_UNPLACED. Never the root's */
 };
+
+#define MOUNT_UNPLACED UINT32_MAX
 
 struct mount_list {
 	pthread_mutex_t lock;
@@ -47,6 +51,12 @@ struct identity {
 int mounts_init(struct passthrough *pt, int root_fd);
 void mounts_clear(struct passthrough *pt);
 void mount_put(struct passthrough *pt, struct mount *mount);
+
+/**
+ * Before anything runs: find a mount below the source again that the mirror has at @place. Counted for the caller.
+ * Return: 0; -ESTALE when it is not there, is another, or has no handles; -ENOMEM; -ENFILE.
+ */
+int mount_restore(struct passthrough *pt, const struct state_mount *known, uint32_t place, struct mount **restored);
 
 /**
  * The identity of what @fd (O_PATH is enough) is open on; its mount is counted for the caller, who gives it to an inode

@@ -57,9 +57,12 @@ static bool same(const struct inode *inode, const struct identity *identity)
 
 /* ---- Life of the struct ---- */
 
-static struct inode *inode_new(const struct identity *identity, mode_t type)
+static struct inode *inode_new(const struct passthrough *pt, const struct identity *identity,
+			       mode_t type)
 {
-	struct inode *inode = calloc(1, offsetof(struct inode, bytes) + identity->length);
+	size_t mirror = pt->mirror ? sizeof(uint32_t) : 0;
+	struct inode *inode =
+		calloc(1, offsetof(struct inode, bytes) + identity->length + mirror);
 	if (!inode)
 		return NULL;
 	inode->mount = identity->mount;
@@ -163,6 +166,15 @@ void inode_release(struct passthrough *pt, struct inode *inode)
 
 /* ---- Descriptors ---- */
 
+/* What a file said of it is true: nothing special is ever taken for a regular file. */
+static bool is_of_type(int fd, mode_t type)
+{
+	struct statx stx;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) == 0 &&
+	       (stx.stx_mode & S_IFMT) == type;
+}
+
 int inode_open_handle(struct passthrough *pt, const struct inode *inode, int flags)
 {
 	enum { ATTEMPTS = 16 };
@@ -195,7 +207,11 @@ static int open_handle(struct passthrough *pt, const struct inode *inode)
 	int err = credentials_wear(pt, NULL, WEAR_SERVER | WEAR_KEEP, &worn);
 
 	/* O_NOFOLLOW: a symlink's handle opens the symlink itself. */
-	return err ? err : inode_open_handle(pt, inode, O_PATH);
+	int fd = err ? err : inode_open_handle(pt, inode, O_PATH);
+	if (fd < 0 || !pt->state || is_of_type(fd, inode->type))
+		return fd;
+	close(fd);
+	return -ESTALE;
 }
 
 /* Known to the client, and only a descriptor leads to it since its last name went. */
@@ -434,6 +450,8 @@ static bool lower(struct passthrough *pt, struct inode_shard *shard, struct inod
 		nlookup = inode->nlookup;
 	inode->nlookup -= nlookup;
 	shard->lookups -= nlookup;
+	if (pt->state)
+		state_count_inode(pt, inode);
 	if (inode->nlookup > 0)
 		return false;
 	hashtable_remove(&shard->by_id, &inode->by_id);
@@ -444,29 +462,45 @@ static bool lower(struct passthrough *pt, struct inode_shard *shard, struct inod
 	return true;
 }
 
-static int add_inode(struct inode_shard *shard, uint64_t number, const struct identity *identity,
-		     mode_t type, struct inode **added)
+static int add_inode(struct passthrough *pt, struct inode_shard *shard, uint64_t nodeid,
+		     const struct identity *identity, mode_t type, struct inode **added)
 {
-	struct inode *inode = inode_new(identity, type);
+	struct inode *inode = inode_new(pt, identity, type);
 	if (!inode)
 		return -ENOMEM;
-	inode->nodeid = shard->next << INODE_SHARD_BITS | number;
+	inode->nodeid = nodeid;
 	int err = enter_table(shard, inode);
 	if (err) {
 		free(inode);
 		return err;
 	}
-	shard->next++;
 	*added = inode;
 	return 0;
 }
 
+static int add_next(struct passthrough *pt, struct inode_shard *shard, uint64_t number,
+		    const struct identity *identity, mode_t type, struct inode **added)
+{
+	uint64_t nodeid = shard->next << INODE_SHARD_BITS | number;
+	int err = add_inode(pt, shard, nodeid, identity, type, added);
+
+	if (!err)
+		shard->next++;
+	return err;
+}
+
 /* One lookup more, by somebody who uses it. */
-static void count_lookup(struct inode_shard *shard, struct inode *inode)
+static void count_lookup(struct passthrough *pt, struct inode_shard *shard, struct inode *inode)
 {
 	inode->nlookup++;
 	shard->lookups++;
 	start_use(inode);
+	if (!pt->state)
+		return;
+	if (inode->nlookup == 1)
+		state_add_inode(pt, inode, shard->next);
+	else
+		state_count_inode(pt, inode);
 }
 
 /*
@@ -486,11 +520,11 @@ static int lookup_identity(struct passthrough *pt, struct identity *identity, mo
 	if (!known && !identity->mount->handles && !budget_has_room(pt))
 		err = -ENFILE;
 	else if (!known)
-		err = add_inode(shard, hash & (INODE_SHARDS - 1), identity, type, &inode);
+		err = add_next(pt, shard, hash & (INODE_SHARDS - 1), identity, type, &inode);
 	if (!err) {
 		if (*fd >= 0 && adopt_fd(pt, shard, inode, *fd))
 			*fd = -1;
-		count_lookup(shard, inode);
+		count_lookup(pt, shard, inode);
 		*found = inode;
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -552,9 +586,29 @@ struct inode *inode_lookup_again(struct passthrough *pt, const struct identity *
 	if (inode && atomic_load_explicit(&inode->fd, memory_order_relaxed) < 0)
 		inode = NULL;
 	if (inode)
-		count_lookup(shard, inode);
+		count_lookup(pt, shard, inode);
 	pthread_mutex_unlock(&shard->lock);
 	return inode;
+}
+
+int inodes_restore(struct passthrough *pt, struct identity *identity, uint64_t nodeid,
+		   uint64_t nlookup, mode_t type, uint32_t slot)
+{
+	uint64_t hash = hash_identity_of(identity);
+	struct inode_shard *shard = shard_of_id(pt, nodeid);
+	struct inode *inode;
+
+	if (((hash ^ nodeid) & (INODE_SHARDS - 1)) || same(pt->inodes.root, identity))
+		return -EINVAL;
+	if (find_id(shard, nodeid) || find_identity(shard, hash, identity))
+		return -EEXIST;
+	int err = add_inode(pt, shard, nodeid, identity, type, &inode);
+	if (err)
+		return err;
+	inode->nlookup = nlookup;
+	shard->lookups += nlookup;
+	inode_set_mirror(inode, slot);
+	return 0;
 }
 
 struct inode *inode_find(struct passthrough *pt, const struct identity *identity)
@@ -622,7 +676,7 @@ int inodes_init(struct passthrough *pt, int root_fd, unsigned int max_fds)
 	struct identity identity;
 	int err = identity_of_fd(pt, root_fd, &identity);
 
-	pt->inodes.root = err ? NULL : inode_new(&identity, S_IFDIR);
+	pt->inodes.root = err ? NULL : inode_new(pt, &identity, S_IFDIR);
 	if (!pt->inodes.root) {
 		close(root_fd);
 		return err ? err : -ENOMEM;

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "hashtable.h"
@@ -39,7 +40,8 @@ enum { INODE_SHARD_BITS = 4, INODE_SHARDS = 1 << INODE_SHARD_BITS };
  * @slot:    where the shard's cache lists the descriptor, or SLOT_NONE: it has none, or one that is
  * not to be taken away
  *
- * A million of these are kept, so no field is wider than it has to be.
+ * A million of these are kept, so no field is wider than it has to be, and what only a mirror needs
+ * (see state.h) lies behind the handle, where there is one.
  */
 struct inode {
 	uint64_t nodeid;
@@ -67,6 +69,20 @@ struct inode {
 };
 
 #define SLOT_NONE UINT32_MAX
+
+/** Its slot in the mirror, 0 for none; only where there is a mirror. */
+static inline uint32_t inode_mirror(const struct inode *inode)
+{
+	uint32_t slot;
+
+	memcpy(&slot, inode->bytes + inode->length, sizeof(slot));
+	return slot;
+}
+
+static inline void inode_set_mirror(struct inode *inode, uint32_t slot)
+{
+	memcpy(inode->bytes + inode->length, &slot, sizeof(slot));
+}
 
 /**
  * Those of a shard's descriptors that may be taken away, in a ring that the clock's hand goes
@@ -162,6 +178,15 @@ int inode_lookup_opened(struct passthrough *pt, int fd, mode_t type, bool unname
  * inode_put(). Return: the inode in use, its lookup count one higher; or NULL.
  */
 struct inode *inode_lookup_again(struct passthrough *pt, const struct identity *identity);
+
+/**
+ * Before anything runs: put back an inode that the client knows from before, whose mount is taken
+ * over if that succeeds. @slot: of the mirror
+ * Return: 0; -EINVAL when such an identity cannot have this number; -EEXIST for a second one;
+ * -ENOMEM.
+ */
+int inodes_restore(struct passthrough *pt, struct identity *identity, uint64_t nodeid,
+		   uint64_t nlookup, mode_t type, uint32_t slot);
 
 /** Use the inode of an identity if the client knows it. Return: the inode in use, or NULL. */
 struct inode *inode_find(struct passthrough *pt, const struct identity *identity);

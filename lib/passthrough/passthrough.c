@@ -60,6 +60,9 @@ static int passthrough_init(struct fsb_filesystem *fs, struct fsb_init *init)
 			FSB_CAP_ALLOW_IDMAP | FSB_CAP_SUBMOUNTS | FSB_CAP_NO_OPEN_SUPPORT |
 			FSB_CAP_ATOMIC_O_TRUNC | FSB_CAP_NO_OPENDIR_SUPPORT | FSB_CAP_AUTO_INVAL_DATA | FSB_CAP_PASSTHROUGH;
 
+	/* One client has left, and another comes. */
+	if (pt->mirror && !pt->state)
+		state_reset(pt);
 	init->want = ((init->want & ~ours) | wanted_capabilities(pt, init)) & init->capable;
 	init->time_gran_ns = 1;
 	pt->writeback = init->want & FSB_CAP_WRITEBACK_CACHE;
@@ -79,6 +82,8 @@ static void passthrough_destroy(struct fsb_filesystem *fs)
 {
 	struct passthrough *pt = passthrough_of(fs);
 
+	/* The file stays as it is: that this process ends is no reason to forget. */
+	pt->state = NULL;
 	locks_clear(pt);
 	handles_clear(pt);
 	inodes_forget_all(pt);
@@ -153,6 +158,18 @@ static int open_source(const struct fsb_passthrough_config *config)
 	return err;
 }
 
+static int setup_state(struct passthrough *pt, const struct fsb_passthrough_config *config)
+{
+	int err = config->state_fd < 0 ? 0 : state_open(pt, config->state_fd, config->state_offset);
+
+	if (err)
+		log_write(&config->log, FSB_LOG_ERROR, "passthrough: cannot use the state file: %s",
+			  err == -EPERM ? "it is no regular file of this user that is closed to all others" :
+			  err == -EBUSY ? "another process uses it" :
+					  strerror(-err));
+	return err;
+}
+
 static int setup(struct passthrough *pt, const struct fsb_passthrough_config *config)
 {
 	_cleanup_fd_ int root = open_source(config);
@@ -182,7 +199,7 @@ static int setup(struct passthrough *pt, const struct fsb_passthrough_config *co
 		err = mounts_init(pt, root);
 	if (!err)
 		err = inodes_init(pt, fd_steal(&root), pt->config.max_fds);
-	return err;
+	return err ? err : setup_state(pt, config);
 }
 
 int fsb_passthrough_new(const struct fsb_passthrough_config *theirs, struct fsb_filesystem **fs)
@@ -202,6 +219,7 @@ int fsb_passthrough_new(const struct fsb_passthrough_config *theirs, struct fsb_
 	pt->config = *config;
 	pt->config.source = NULL;
 	pt->config.uid_map = pt->config.gid_map = NULL;
+	pt->config.state_fd = -1;
 	pt->proc_fd = -1;
 	config_resolve(&pt->config);
 	handles_init(&pt->handles, config->first_id);
@@ -227,6 +245,7 @@ void fsb_passthrough_free(struct fsb_filesystem *fs)
 	if (!fs)
 		return;
 	struct passthrough *pt = passthrough_of(fs);
+	state_close(pt);
 	locks_clear(pt);
 	handles_clear(pt);
 	inodes_clear(pt);
@@ -238,6 +257,13 @@ void fsb_passthrough_free(struct fsb_filesystem *fs)
 		close(pt->proc_fd);
 	budget_leave(pt);
 	free(pt);
+}
+
+bool fsb_passthrough_recovered(struct fsb_filesystem *fs)
+{
+	const struct passthrough *pt = passthrough_of(fs);
+
+	return pt->mirror && pt->mirror->recovered;
 }
 
 void fsb_passthrough_usage(struct fsb_filesystem *fs, struct fsb_usage *usage)

@@ -22,6 +22,7 @@
 #include "inode.h"
 #include "locks.h"
 #include "opened.h"
+#include "state.h"
 #include "../cleanup.h"
 #include "../log.h"
 
@@ -41,6 +42,8 @@ struct passthrough {
 	struct lock_table locks;
 	struct backing backing;
 	struct budget_member budget;
+	struct state *state;  /* where what the client knows is mirrored now, or NULL */
+	struct state *mirror; /* the same, also while there is no client */
 
 	/* what init agreed on */
 	bool writeback;

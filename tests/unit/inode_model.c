@@ -327,6 +327,19 @@ void mount_put(struct passthrough *unused, struct mount *unused_mount)
 	(void)unused, (void)unused_mount;
 }
 
+/* There is no mirror. */
+void state_add_inode(struct passthrough *unused, struct inode *inode, uint64_t next)
+{
+	(void)unused, (void)inode, (void)next;
+	explorer_expect(false);
+}
+
+void state_count_inode(struct passthrough *unused, struct inode *inode)
+{
+	(void)unused, (void)inode;
+	explorer_expect(false);
+}
+
 int credentials_wear(struct passthrough *unused, const struct fsb_context *ctx, unsigned int how,
 		     struct worn *worn)
 {
