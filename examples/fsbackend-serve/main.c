@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fsbackend/fsbackend.h>
@@ -31,6 +32,7 @@ enum {
  *
  * @root:  the directory, O_PATH
  * @budget: of descriptors, of all clients
+ * @state: the directory of --state, or -1
  * @linger: with --stdio: where the client that lost its connection can have it back
  * @made:  Unix sockets' paths are ours to remove
  * @ended: a signal said so
@@ -39,6 +41,7 @@ struct program {
 	struct options *options;
 	int root;
 	struct fsb_passthrough_budget *budget;
+	int state;
 	struct fsb_stream_serve *serve;
 	struct signal_watcher *watcher;
 	struct lingerer linger;
@@ -108,6 +111,25 @@ static uint64_t random_id(void)
 	return (uint64_t)number << 24;
 }
 
+/* What a process before has left has to be known, or the client is to begin anew. */
+static int make_tree(struct fsb_passthrough_config *config, const struct fsb_stream_peer *peer,
+		     struct fsb_filesystem **tree)
+{
+	int err = fsb_passthrough_new(config, tree);
+
+	if (peer->recovers) {
+		if (err || fsb_passthrough_recovered(*tree))
+			return err;
+		fsb_passthrough_free(*tree);
+		return -ESTALE;
+	}
+	if (!err || config->state_fd < 0)
+		return err;
+	complain("a client is served whose state cannot be kept: %s", strerror(-err));
+	config->state_fd = -1;
+	return fsb_passthrough_new(config, tree);
+}
+
 static int open_mount(void *opaque, const struct fsb_stream_peer *peer, struct fsb_server **server)
 {
 	struct program *program = opaque;
@@ -119,9 +141,11 @@ static int open_mount(void *opaque, const struct fsb_stream_peer *peer, struct f
 		return -ENOMEM;
 	tree.source_fd = program->root;
 	tree.budget = program->budget;
+	tree.state_fd = peer->state_fd;
+	tree.state_offset = peer->state_offset;
 	/* A client may still know the numbers of a server that is gone. */
 	tree.first_id = random_id();
-	int err = fsb_passthrough_new(&tree, &mount->tree);
+	int err = make_tree(&tree, peer, &mount->tree);
 	if (!err) {
 		config.filesystem = mount->tree;
 		config.trace = program->options->debug ? trace_print : NULL;
@@ -284,6 +308,54 @@ static int open_root(struct program *p)
 	return err;
 }
 
+/* A directory of this user that nobody else may enter. */
+static int check_state(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_uid == geteuid() && !(st.st_mode & 077) ? 0 : -EPERM;
+}
+
+/* Clients that could reach it would be whom they like. */
+static bool is_shared(const struct options *o)
+{
+	char *shared = realpath(o->directory, NULL), *state = realpath(o->state, NULL);
+	size_t length = shared ? strlen(shared) : 0;
+	bool within = !shared || !state ||
+		      (strncmp(state, shared, length) == 0 &&
+		       (length == 1 || state[length] == '/' || !state[length]));
+
+	free(shared);
+	free(state);
+	return within;
+}
+
+static int open_state(struct program *p)
+{
+	const char *path = p->options->state;
+	int err = 0;
+
+	if (!path)
+		return 0;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		err = -errno;
+	if (!err)
+		p->state = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (!err)
+		err = p->state < 0 ? -errno : check_state(p->state);
+	if (err == -EPERM)
+		complain("others may enter %s, or it is another's: it has to be this user's, mode "
+			 "700",
+			 path);
+	else if (err)
+		complain("cannot keep state in %s: %s", path, strerror(-err));
+	else if (is_shared(p->options))
+		err = -EINVAL, complain("%s is not to be within what is served", path);
+	return err;
+}
+
 static int begin(struct program *p)
 {
 	struct fsb_stream_serve_config *config = &p->options->serve;
@@ -291,8 +363,11 @@ static int begin(struct program *p)
 
 	if (!err)
 		err = fsb_passthrough_budget_new(p->options->share, p->options->pool, &p->budget);
+	if (!err)
+		err = open_state(p);
 	if (err)
 		return err;
+	config->state_dir = p->state;
 	config->admit = admit;
 	config->open = open_mount;
 	config->close = close_mount;
@@ -323,12 +398,14 @@ static void finish(struct program *p)
 	fsb_passthrough_budget_free(p->budget);
 	if (p->root >= 0)
 		close(p->root);
+	if (p->state >= 0)
+		close(p->state);
 	sem_destroy(&p->ended);
 }
 
 static int run(void *opaque)
 {
-	struct program program = { .options = opaque, .root = -1, .linger.fd = -1 };
+	struct program program = { .options = opaque, .root = -1, .state = -1, .linger.fd = -1 };
 
 	signals_block();
 	sem_init(&program.ended, 0, 0);
@@ -343,7 +420,7 @@ static int run(void *opaque)
 
 static int run_stdio(struct options *options)
 {
-	struct program program = { .options = options, .root = -1, .linger.fd = -1 };
+	struct program program = { .options = options, .root = -1, .state = -1, .linger.fd = -1 };
 	struct fsb_stream_hello hello;
 	int in, out;
 

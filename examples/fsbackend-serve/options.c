@@ -187,6 +187,14 @@ static int set_grace(void *target, const char *value)
 	return parse_limit(value, 86400, &o->serve.grace_s);
 }
 
+static int set_state(void *target, const char *value)
+{
+	struct options *o = target;
+
+	o->state = value;
+	return *value ? 0 : -EINVAL;
+}
+
 static int set_idle(void *target, const char *value)
 {
 	struct options *o = target;
@@ -254,6 +262,10 @@ static const struct setting settings[] = {
 	{ "grace", VALUE, "SECONDS",
 	  "how long the mount of a client that reconnects is kept (default 60; 0: never)",
 	  set_grace },
+	{ "state", VALUE, "DIR",
+	  "keep there what a server that is started after this one has to know: clients that "
+	  "reconnect go on",
+	  set_state },
 	{ "idle", VALUE, "SECONDS",
 	  "a silent client is asked after so long, and given up after three times that (default "
 	  "15)",
@@ -329,6 +341,10 @@ static enum parsed resolve(struct options *o)
 	if (o->stdio && (o->naddresses || o->daemon)) {
 		complain("--stdio serves one client, in the foreground: neither --listen nor "
 			 "--daemon goes with it");
+		return PARSED_WRONG;
+	}
+	if (o->state && serve->grace_s == 0) {
+		complain("--state is for clients that may come back: not with --grace=0");
 		return PARSED_WRONG;
 	}
 	share_descriptors(o);

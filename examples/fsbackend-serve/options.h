@@ -18,11 +18,13 @@ enum { MAX_ADDRESSES = 16, MAX_ALLOWED = 64 };
  * @socket: of Unix sockets that are made
  * @uids, @cids: peers that may come
  * @share, @pool: of descriptors: that each client may hold, and what all may have besides
+ * @state: where what a process that follows has to know is kept, or NULL
  * @claim_uids, @claim_gids: whom they may speak for; none: anybody
  */
 struct options {
 	struct command command;
 	const char *directory;
+	const char *state;
 	struct tree_options tree;
 	struct fsb_stream_serve_config serve;
 	unsigned int share;

@@ -48,6 +48,10 @@ enum fsb_stream_kind {
  * Who is at the other end of a connection. What does not go with @kind is 0, ids are -1.
  *
  * @session: names the session: a new one for @open, the one that it asks for (0: a new one) for @admit. Not its secret
+ * @state_fd, @state_offset: for @open: where a passthrough of this session may mirror its state
+ *           (fsb_passthrough_config), -1 for nowhere. Borrowed
+ * @recovers: for @open: the session is one of a process that has died, and its state lies there. When it cannot be gone on with, @open
+ *           says -ESTALE, and the client begins anew
  */
 struct fsb_stream_peer {
 	size_t size;
@@ -58,6 +62,9 @@ struct fsb_stream_peer {
 	uint32_t cid;
 	uint32_t port;
 	uint64_t session;
+	int state_fd;
+	uint64_t state_offset;
+	bool recovers;
 };
 
 /** @count ids from @first on. */
@@ -120,6 +127,11 @@ enum fsb_stream_groups {
  * @wants_groups: which requests come with groups; default FSB_STREAM_GROUPS_ALWAYS
  * @advice:       FSB_STREAM_CLIENT_JUDGES, FSB_STREAM_READ_ONLY; default none
  * @log:          where messages go
+ * @state_dir:    a directory, open, that nobody else may enter, for a file a session, in which is what a process that follows this one needs
+ *                to go on with the session; default -1: none. Files of sessions that end in order are removed, and those
+ *                whose client did not come back within @grace_s and four times @idle_s. After fsb_stream_serve_stop() sessions are not ended
+ *                but left to the next process. Processes may share it. Must stay open as long as the object lives. A session whose client does not know of such things,
+ *                or that does not wait for lost connections, has no file
  */
 struct fsb_stream_serve_config {
 	size_t size;
@@ -139,6 +151,7 @@ struct fsb_stream_serve_config {
 	enum fsb_stream_groups wants_groups;
 	uint32_t advice;
 	struct fsb_log log;
+	int state_dir;
 };
 
 /** Set every field that lies in the first @size bytes to its default; for fsb_stream_serve_config_init(). */

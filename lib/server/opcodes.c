@@ -23,7 +23,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_LOOKUP, "LOOKUP", 0, OUT(fuse_entry_out),
 			FSB_TAIL_NAME, false, false },
 		.operation = OPERATION(lookup), .caller = CALLER_JUDGED,
-		.run = run_lookup, .answer = answer_entry,
+		.repeats = true, .run = run_lookup, .answer = answer_entry,
 	},
 	[FUSE_FORGET] = {
 		.op = { FUSE_FORGET, "FORGET", IN(fuse_forget_in), 0, FSB_TAIL_NONE, true, false },
@@ -34,7 +34,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_GETATTR, "GETATTR", IN(fuse_getattr_in), OUT(fuse_attr_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(getattr), .caller = CALLER_JUDGED, .check = check_getattr,
-		.run = run_getattr, .answer = answer_attr,
+		.repeats = true, .run = run_getattr, .answer = answer_attr,
 	},
 	[FUSE_SETATTR] = {
 		.op = { FUSE_SETATTR, "SETATTR", IN(fuse_setattr_in), OUT(fuse_attr_out),
@@ -45,7 +45,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 	[FUSE_READLINK] = {
 		.op = { FUSE_READLINK, "READLINK", 0, 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(readlink), .caller = CALLER_JUDGED,
-		.counts = true, .run = run_readlink, .answer = answer_bytes,
+		.repeats = true, .counts = true, .run = run_readlink, .answer = answer_bytes,
 	},
 	[FUSE_SYMLINK] = {
 		.op = { FUSE_SYMLINK, "SYMLINK", 0, OUT(fuse_entry_out),
@@ -91,35 +91,35 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_OPEN, "OPEN", IN(fuse_open_in), OUT(fuse_open_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(open), .caller = CALLER_JUDGED, .check = check_open,
-		.run = run_open, .answer = answer_open,
+		.repeats = true, .run = run_open, .answer = answer_open,
 	},
 	[FUSE_READ] = {
 		.op = { FUSE_READ, "READ", IN(fuse_read_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(read), .caller = CALLER_FILE, .check = check_read,
-		.counts = true, .run = run_read, .answer = answer_read,
+		.repeats = true, .counts = true, .run = run_read, .answer = answer_read,
 	},
 	[FUSE_WRITE] = {
 		.op = { FUSE_WRITE, "WRITE", IN(fuse_write_in), OUT(fuse_write_out),
 			FSB_TAIL_DATA, false, false },
 		.operation = OPERATION(write), .caller = CALLER_FILE, .check = check_write,
-		.counts = true, .run = run_write, .answer = answer_write,
+		.repeats = true, .counts = true, .run = run_write, .answer = answer_write,
 	},
 	[FUSE_STATFS] = {
 		.op = { FUSE_STATFS, "STATFS", 0, OUT(fuse_statfs_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(statfs), .caller = CALLER_JUDGED,
-		.run = run_statfs, .answer = answer_statfs,
+		.repeats = true, .run = run_statfs, .answer = answer_statfs,
 	},
 	[FUSE_RELEASE] = {
 		.op = { FUSE_RELEASE, "RELEASE", IN(fuse_release_in), 0,
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(release), .caller = CALLER_NONE, .check = check_release,
-		.run = run_release,
+		.repeats = true, .run = run_release,
 	},
 	[FUSE_FSYNC] = {
 		.op = { FUSE_FSYNC, "FSYNC", IN(fuse_fsync_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(fsync), .caller = CALLER_FILE, .check = check_fsync,
-		.run = run_fsync,
+		.repeats = true, .run = run_fsync,
 	},
 	[FUSE_SETXATTR] = {
 		.op = { FUSE_SETXATTR, "SETXATTR", IN(fuse_setxattr_in), 0,
@@ -131,13 +131,13 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_GETXATTR, "GETXATTR", IN(fuse_getxattr_in), 0,
 			FSB_TAIL_XATTR, false, false },
 		.operation = OPERATION(getxattr), .caller = CALLER_JUDGED,
-		.counts = true, .run = run_getxattr, .answer = answer_xattr,
+		.repeats = true, .counts = true, .run = run_getxattr, .answer = answer_xattr,
 	},
 	[FUSE_LISTXATTR] = {
 		.op = { FUSE_LISTXATTR, "LISTXATTR", IN(fuse_getxattr_in), 0,
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(listxattr), .caller = CALLER_JUDGED,
-		.counts = true, .run = run_listxattr, .answer = answer_xattr,
+		.repeats = true, .counts = true, .run = run_listxattr, .answer = answer_xattr,
 	},
 	[FUSE_REMOVEXATTR] = {
 		.op = { FUSE_REMOVEXATTR, "REMOVEXATTR", 0, 0, FSB_TAIL_XATTR, false, false },
@@ -147,7 +147,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 	[FUSE_FLUSH] = {
 		.op = { FUSE_FLUSH, "FLUSH", IN(fuse_flush_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(flush), .caller = CALLER_FILE,
-		.run = run_flush,
+		.repeats = true, .run = run_flush,
 	},
 	[FUSE_INIT] = {
 		.op = { FUSE_INIT, "INIT", IN(fuse_init_in), OUT(fuse_init_out),
@@ -159,45 +159,45 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_OPENDIR, "OPENDIR", IN(fuse_open_in), OUT(fuse_open_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(opendir), .caller = CALLER_JUDGED, .check = check_open,
-		.run = run_opendir, .answer = answer_opendir,
+		.repeats = true, .run = run_opendir, .answer = answer_opendir,
 	},
 	[FUSE_READDIR] = {
 		.op = { FUSE_READDIR, "READDIR", IN(fuse_read_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(readdir), .caller = CALLER_DIR, .check = check_readdir,
-		.run = run_readdir, .answer = answer_listing,
+		.repeats = true, .run = run_readdir, .answer = answer_listing,
 	},
 	[FUSE_RELEASEDIR] = {
 		.op = { FUSE_RELEASEDIR, "RELEASEDIR", IN(fuse_release_in), 0,
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(releasedir), .caller = CALLER_NONE, .check = check_release,
-		.run = run_releasedir,
+		.repeats = true, .run = run_releasedir,
 	},
 	[FUSE_FSYNCDIR] = {
 		.op = { FUSE_FSYNCDIR, "FSYNCDIR", IN(fuse_fsync_in), 0,
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(fsyncdir), .caller = CALLER_DIR, .check = check_fsync,
-		.run = run_fsyncdir,
+		.repeats = true, .run = run_fsyncdir,
 	},
 	[FUSE_GETLK] = {
 		.op = { FUSE_GETLK, "GETLK", IN(fuse_lk_in), OUT(fuse_lk_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(getlk), .caller = CALLER_JUDGED, .check = check_lk,
-		.run = run_getlk, .answer = answer_lk,
+		.repeats = true, .run = run_getlk, .answer = answer_lk,
 	},
 	[FUSE_SETLK] = {
 		.op = { FUSE_SETLK, "SETLK", IN(fuse_lk_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(setlk), .caller = CALLER_JUDGED, .check = check_lk,
-		.run = run_setlk,
+		.repeats = true, .run = run_setlk,
 	},
 	[FUSE_SETLKW] = {
 		.op = { FUSE_SETLKW, "SETLKW", IN(fuse_lk_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(setlkw), .caller = CALLER_JUDGED, .check = check_lk,
-		.run = run_setlkw,
+		.repeats = true, .run = run_setlkw,
 	},
 	[FUSE_ACCESS] = {
 		.op = { FUSE_ACCESS, "ACCESS", IN(fuse_access_in), 0, FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(access), .caller = CALLER_JUDGED, .check = check_access,
-		.run = run_access,
+		.repeats = true, .run = run_access,
 	},
 	[FUSE_CREATE] = {
 		.op = { FUSE_CREATE, "CREATE", IN(fuse_create_in), OUT_CREATE,
@@ -232,7 +232,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_POLL, "POLL", IN(fuse_poll_in), OUT(fuse_poll_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(poll), .caller = CALLER_FILE, .check = check_poll,
-		.run = run_poll, .answer = answer_poll,
+		.repeats = true, .run = run_poll, .answer = answer_poll,
 	},
 	[FUSE_NOTIFY_REPLY] = {
 		.op = { FUSE_NOTIFY_REPLY, "NOTIFY_REPLY", IN(fuse_notify_retrieve_in), 0,
@@ -259,7 +259,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(readdirplus), .caller = CALLER_JUDGED,
 		.check = check_readdir,
-		.run = run_readdirplus, .answer = answer_listing,
+		.repeats = true, .run = run_readdirplus, .answer = answer_listing,
 	},
 	[FUSE_RENAME2] = {
 		.op = { FUSE_RENAME2, "RENAME2", IN(fuse_rename2_in), 0,
@@ -271,7 +271,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_LSEEK, "LSEEK", IN(fuse_lseek_in), OUT(fuse_lseek_out),
 			FSB_TAIL_NONE, false, false },
 		.operation = OPERATION(lseek), .caller = CALLER_FILE, .check = check_lseek,
-		.run = run_lseek, .answer = answer_lseek,
+		.repeats = true, .run = run_lseek, .answer = answer_lseek,
 	},
 	[FUSE_COPY_FILE_RANGE] = {
 		.op = { FUSE_COPY_FILE_RANGE, "COPY_FILE_RANGE", IN(fuse_copy_file_range_in),
@@ -298,7 +298,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 		.op = { FUSE_SYNCFS, "SYNCFS", IN(fuse_syncfs_in), 0, FSB_TAIL_NONE, false, false },
 		.since = 34,
 		.operation = OPERATION(syncfs), .caller = CALLER_NONE,
-		.run = run_syncfs,
+		.repeats = true, .run = run_syncfs,
 	},
 	[FUSE_TMPFILE] = {
 		.op = { FUSE_TMPFILE, "TMPFILE", IN(fuse_create_in), OUT_CREATE,
@@ -312,7 +312,7 @@ static const struct opcode_row rows[OPCODE_LIMIT] = {
 			FSB_TAIL_NONE, false, false },
 		.since = 39,
 		.operation = OPERATION(statx), .caller = CALLER_JUDGED, .check = check_getattr,
-		.run = run_statx, .answer = answer_statx,
+		.repeats = true, .run = run_statx, .answer = answer_statx,
 	},
 	[FUSE_COPY_FILE_RANGE_64] = {
 		.op = { FUSE_COPY_FILE_RANGE_64, "COPY_FILE_RANGE_64", IN(fuse_copy_file_range_in),

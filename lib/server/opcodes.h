@@ -27,6 +27,8 @@ enum caller {
  * @caller:    whether the caller's groups matter
  * @check:     refuses fixed arguments that make no sense: 0 or a negative errno; NULL when any do
  * @counts:    the operation returns a count, not just 0
+ * @repeats:   may run once more when the answer was lost with the process that ran it. Counts and
+ * handles of a lost answer stay until the session ends, and locks went with the process
  * @run:       typed request to vtable call; returns what the operation does
  * @answer:    result (call->result and what was given back) to reply bytes; returns their number,
  * or a negative errno when the result is of no use; NULL when a success has no bytes
@@ -37,6 +39,7 @@ struct opcode_row {
 	size_t operation;
 	enum caller caller;
 	bool counts;
+	bool repeats;
 	int (*check)(const struct fsb_protocol *protocol, const struct fsb_request *request);
 	ssize_t (*run)(struct fsb_call *call);
 	ssize_t (*answer)(struct fsb_call *call);

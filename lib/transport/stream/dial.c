@@ -65,7 +65,7 @@ static int send_hello(struct lane *lane, uint64_t deadline)
 		.body = {
 			.magic = FRAME_MAGIC,
 			.version = FRAME_VERSION,
-			.features = forward->config.reconnect ? FEATURE_RESUME : 0,
+			.features = forward->config.reconnect ? FEATURE_RESUME | FEATURE_RECOVER : 0,
 			.max_message = forward->config.max_write + 4096,
 			.channel = lane->index,
 			.received = lane->received,
@@ -131,6 +131,7 @@ static int settle_first(struct fsb_stream_forward *forward, const struct frame_w
 		return -EPROTO;
 	forward->welcome = *welcome;
 	forward->resumable = forward->config.reconnect && (welcome->features & FEATURE_RESUME);
+	forward->recoverable = forward->resumable && (welcome->features & FEATURE_RECOVER);
 	if (forward->started)
 		return 0;
 	forward->max_message = forward->config.max_write + 4096;
@@ -141,6 +142,20 @@ static int settle_first(struct fsb_stream_forward *forward, const struct frame_w
 	return 0;
 }
 
+/* The server has the session; its process may be another one. */
+static int take_up(struct lane *lane, const struct frame_welcome *welcome)
+{
+	bool another = lane->met && welcome->epoch != lane->epoch;
+
+	if (another && !lane->forward->recoverable)
+		return -EPROTO;
+	int err = another ? lane_recover(lane, welcome->received)
+			  : retained_acknowledge(&lane->log, welcome->received);
+	if (!err)
+		lane->epoch = welcome->epoch;
+	return err;
+}
+
 static int settle(struct lane *lane, const struct frame_welcome *welcome)
 {
 	static const uint8_t none[TOKEN_SIZE];
@@ -148,13 +163,15 @@ static int settle(struct lane *lane, const struct frame_welcome *welcome)
 
 	if (!memcmp(welcome->token, none, TOKEN_SIZE))
 		return -EPROTO;
-	if (!memcmp(forward->welcome.token, none, TOKEN_SIZE))
+	if (!memcmp(forward->welcome.token, none, TOKEN_SIZE)) {
+		lane->epoch = welcome->epoch;
 		return settle_first(forward, welcome);
+	}
 	if (memcmp(forward->welcome.token, welcome->token, TOKEN_SIZE))
 		return -EPROTO;
 	if (!forward->resumable)
 		return welcome->received == 0 ? 0 : -EPROTO;
-	return retained_acknowledge(&lane->log, welcome->received);
+	return take_up(lane, welcome);
 }
 
 static int watch(struct lane *lane)
@@ -200,6 +217,7 @@ int lane_dial(struct lane *lane)
 	lane->unacked_bytes = 0;
 	retained_send_again(&lane->log, &lane->link, lane->received);
 	lane->up = true;
+	lane->met = true;
 	lane->heard = true;
 	lane->asked = false;
 	return 0;

@@ -163,9 +163,12 @@ static int connect_all(struct fsb_stream_forward *forward)
 static void lane_clear(struct lane *lane)
 {
 	struct memory_pool *pool = &lane->forward->memory;
+	struct pending *row;
 
 	if (lane->up)
 		link_clear(&lane->link);
+	while ((row = pending_any(&lane->pending)))
+		lane_forget(lane, row);
 	retained_clear(&lane->log);
 	if (pool->size) {
 		memory_give(pool, lane->requests);

@@ -65,6 +65,8 @@ enum {
  * @received, @told, @unacked_bytes: numbered frames that were taken; of them, those that the server
  * was told of
  * @log:        what may have to be sent again, where the server keeps sessions
+ * @held:       bytes of long frames that are held for requests without an answer
+ * @met:        there was a connection to this session; @epoch is which process of the server's it led to
  */
 struct lane {
 	struct fsb_stream_forward *forward;
@@ -103,6 +105,9 @@ struct lane {
 	uint32_t told;
 	size_t unacked_bytes;
 	struct retained_list log;
+	size_t held;
+	bool met;
+	uint32_t epoch;
 	struct pending_table pending;
 	struct group_notes notes;
 	struct fsb_context ctx;
@@ -137,6 +142,7 @@ enum forward_state { FORWARD_NEW, FORWARD_READY, FORWARD_REFUSED };
  * @alarm:  becomes readable when @down is set
  * @down:   the session is gone: requests are refused
  * @refusing: lanes that have noticed
+ * @resumable: the server keeps the session for lost connections; @recoverable: also beyond its process
  * @init:   the kernel's INIT, which a new session gets once more; @agreed is the first one's answer
  * @token:  of the session
  * @welcome: what the server said first
@@ -154,6 +160,7 @@ struct fsb_stream_forward {
 	atomic_bool quitting;
 	atomic_uint refusing;
 	bool resumable;
+	bool recoverable;
 	struct frame_welcome welcome;
 	uint32_t max_message;
 	struct memory_pool memory;
@@ -199,8 +206,37 @@ void *lane_run(void *lane);
  */
 int lane_read(struct lane *lane);
 
+/** Say in a frame's header what was received. */
+void lane_stamp(struct lane *lane, struct frame_header *header);
+
+/** Tell who waits for an answer to a request that there is an error. */
+void lane_answer_error(struct lane *lane, uint64_t unique, int error);
+
+/** Whether a request gets an answer. */
+bool lane_expects_answer(const struct fuse_in_header *header);
+
 /** Say goodbye, and close the connection. */
 void lane_leave(struct lane *lane);
+
+/* ---- again.c ---- */
+
+/** @frame was sent for @row, and may have to be sent once more: held for that if it may be. */
+void lane_hold(struct lane *lane, struct pending *row, struct retained *frame);
+
+/** Forget a request: it was answered, or will not be. */
+void lane_forget(struct lane *lane, struct pending *row);
+
+/** AGAIN came, which lies in @answer: ask once more. Return: 0; -EPROTO. */
+int lane_ask_again(struct lane *lane);
+
+/**
+ * The server's process has died, and the one that has the session now has received @received frames
+ * of those that were sent: lay out anew what is to be sent. What it may have run is asked again where
+ * that does no harm, and fails otherwise.
+ *
+ * Return: 0; -EPROTO; -ENOMEM.
+ */
+int lane_recover(struct lane *lane, uint32_t received);
 
 /* ---- dial.c ---- */
 

@@ -37,6 +37,7 @@ enum frame_type {
 
 /** Features that hello asks for and welcome grants. */
 #define FEATURE_RESUME (1ull << 0)
+#define FEATURE_RECOVER (1ull << 1)
 
 /**
  * In front of every frame.
@@ -95,6 +96,7 @@ struct frame_hello {
  * @idle_s:       after so many seconds without a frame the other side is asked whether it lives
  * @advice:       ADVICE_*
  * @wants_groups: enum wants_groups
+ * @epoch:        with FEATURE_RECOVER: how many processes of the server have had the session before
  */
 struct frame_welcome {
 	uint32_t magic;
@@ -112,7 +114,8 @@ struct frame_welcome {
 	uint32_t idle_s;
 	uint32_t advice;
 	uint32_t wants_groups;
-	uint32_t reserved[3];
+	uint32_t epoch;
+	uint32_t reserved[2];
 };
 
 /** GROUPS' body; @count group ids follow. */

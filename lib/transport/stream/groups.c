@@ -127,6 +127,7 @@ static uint32_t note(struct group_notes *notes, uint32_t hash, const gid_t *grou
 					      .next = *chain_of(notes, hash),
 					      .used = true,
 					      .recent = true,
+					      .defined = ++notes->defined,
 					      .count = count,
 					      .groups = copy };
 	*chain_of(notes, hash) = id;

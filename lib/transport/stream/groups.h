@@ -55,17 +55,20 @@ void group_sets_clear(struct group_sets *sets);
 
 /* ---- The client's ---- */
 
-/** A set that the server knows. @recent: used since the hand of the clock passed. */
+/** A set that the server knows. @recent: used since the hand of the clock passed. @defined: the how manieth it was. */
 struct noted_set {
 	uint32_t hash;
 	uint32_t next; /* with the same hash, 0 at the end */
 	bool used;
 	bool recent;
+	uint64_t defined;
 	size_t count;
 	gid_t *groups;
 };
 
+/** @defined: how many sets were ever defined */
 struct group_notes {
+	uint64_t defined;
 	uint32_t max_sets;
 	uint32_t max_groups;
 	size_t total;

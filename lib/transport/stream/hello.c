@@ -40,7 +40,8 @@ void peer_find(int fd, struct fsb_stream_peer *peer)
 
 	*peer = (struct fsb_stream_peer){ .size = sizeof(*peer),
 					  .uid = (uid_t)-1,
-					  .gid = (gid_t)-1 };
+					  .gid = (gid_t)-1,
+					  .state_fd = -1 };
 	if (getpeername(fd, &address.any, &length) < 0)
 		return;
 	if (address.any.sa_family == AF_UNIX) {
@@ -52,8 +53,7 @@ void peer_find(int fd, struct fsb_stream_peer *peer)
 	}
 }
 
-/* Whether a connection is from whom the session is. */
-static bool is_same_peer(const struct fsb_stream_peer *a, const struct fsb_stream_peer *b)
+bool peer_is_same(const struct fsb_stream_peer *a, const struct fsb_stream_peer *b)
 {
 	return a->kind == b->kind && a->uid == b->uid && a->cid == b->cid;
 }
@@ -88,7 +88,7 @@ static int join(struct connection *connection, const struct frame_hello *hello,
 	struct session *session = session_find(serve, hello->token);
 	if (!session)
 		err = -ESTALE;
-	else if (!is_same_peer(&session->peer, &connection->peer))
+	else if (!peer_is_same(&session->peer, &connection->peer))
 		err = -EPERM;
 	else if (hello->max_message < session->max_message)
 		err = -EPROTO;
@@ -104,9 +104,12 @@ static int find_session(struct connection *connection, const struct fsb_stream_t
 {
 	if (hello->channel >= connection->serve->config.max_channels)
 		return -ECHRNG;
+	int err = is_new(hello) ? 0 : join(connection, hello, session);
+	if (err == -ESTALE)
+		return session_recover(connection->serve, &connection->peer, terms, hello, session);
 	if (!is_new(hello))
-		return join(connection, hello, session);
-	int err = session_new(connection->serve, &connection->peer, terms, hello, session);
+		return err;
+	err = session_new(connection->serve, &connection->peer, terms, hello, session);
 	if (!err)
 		atomic_fetch_add_explicit(&(*session)->refs, 1, memory_order_relaxed);
 	return err;
@@ -125,7 +128,9 @@ static struct note *make_welcome(const struct connection *connection, const stru
 	};
 
 	if (session) {
-		welcome.features = session->resumable ? FEATURE_RESUME : 0;
+		welcome.features = (session->resumable ? FEATURE_RESUME : 0) |
+				   (session->kept ? FEATURE_RECOVER : 0);
+		welcome.epoch = session->kept ? session->kept->page->epoch : 0;
 		welcome.max_message = connection->serve->max_message;
 		memcpy(welcome.token, session->token, TOKEN_SIZE);
 		welcome.received = channel->received;
@@ -161,7 +166,19 @@ static int check_channel(struct channel *channel, const struct frame_hello *hell
 		return -EBUSY;
 	if (!channel->session->resumable)
 		return hello->received == 0 ? 0 : -EPROTO;
+	if (channel->adopts) {
+		retained_adopt(&channel->log, hello->received);
+		channel->adopts = false;
+	}
 	return retained_acknowledge(&channel->log, hello->received);
+}
+
+/* A process that follows waits for those that had a connection. */
+static void note_use(struct channel *channel, uint32_t number)
+{
+	channel->used = true;
+	if (channel->session->kept)
+		channel->session->kept->page->used[number] = 1;
 }
 
 /*
@@ -181,7 +198,7 @@ static int carry(struct connection *connection, struct session *session,
 		err = welcome ? enter_epoll(connection) : -ENOMEM;
 	if (!err) {
 		atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
-		channel->used = true;
+		note_use(channel, hello->channel);
 		channel->live = connection;
 		connection->channel = channel;
 		link_queue(&connection->link, &welcome->out);

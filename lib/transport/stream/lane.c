@@ -104,7 +104,7 @@ static void batch_sent(struct outgoing *out)
 	lane->used = 0;
 }
 
-static void stamp(struct lane *lane, struct frame_header *header)
+void lane_stamp(struct lane *lane, struct frame_header *header)
 {
 	header->ack = lane->received;
 	lane->told = lane->received;
@@ -144,19 +144,6 @@ static int keep(struct lane *lane, struct retained *kept)
 	return 0;
 }
 
-/* A frame was laid out behind the others; where frames are kept, there are no others. */
-static int send_frame(struct lane *lane, size_t length)
-{
-	uint8_t *frame = lane->requests + lane->used;
-
-	stamp(lane, (struct frame_header *)frame);
-	if (lane->forward->resumable)
-		return keep(lane, length < LARGE_FRAME ? copy_frame(frame, length)
-						       : steal_frame(lane, length));
-	lane->used += length;
-	return 0;
-}
-
 /* Send the definition of a set, and move the request behind it. */
 static int define_groups(struct lane *lane, uint32_t id, size_t request)
 {
@@ -172,13 +159,32 @@ static int define_groups(struct lane *lane, uint32_t id, size_t request)
 	memcpy(at + sizeof(header), &fixed, sizeof(fixed));
 	if (size > 0)
 		memcpy(at + sizeof(header) + sizeof(fixed), lane->ctx.groups, size);
-	stamp(lane, (struct frame_header *)at);
+	lane_stamp(lane, (struct frame_header *)at);
 	if (!lane->forward->resumable) {
 		lane->used += header.length;
 		return 0;
 	}
 	int err = keep(lane, copy_frame(at, header.length));
 	memmove(at, at + header.length, request);
+	return err;
+}
+
+/* A frame was laid out behind the others; where frames are kept, there are no others. @row: of the
+ * answer that it gets, or NULL. */
+static int send_frame(struct lane *lane, size_t length, struct pending *row)
+{
+	uint8_t *frame = lane->requests + lane->used;
+
+	lane_stamp(lane, (struct frame_header *)frame);
+	if (!lane->forward->resumable) {
+		lane->used += length;
+		return 0;
+	}
+	struct retained *kept =
+		length < LARGE_FRAME ? copy_frame(frame, length) : steal_frame(lane, length);
+	int err = keep(lane, kept);
+	if (!err && row)
+		lane_hold(lane, row, kept);
 	return err;
 }
 
@@ -205,14 +211,14 @@ static ssize_t read_request(struct lane *lane)
 	return length ? length : -ENODEV;
 }
 
-static bool expects_answer(const struct fuse_in_header *header)
+bool lane_expects_answer(const struct fuse_in_header *header)
 {
 	const struct opcode_row *row = opcode_row(header->opcode);
 
 	return !row || !row->op.no_reply;
 }
 
-static void answer_error(struct lane *lane, uint64_t unique, int error)
+void lane_answer_error(struct lane *lane, uint64_t unique, int error)
 {
 	struct fuse_out_header out = { .len = sizeof(out), .error = error, .unique = unique };
 	ssize_t written = write(lane->device, &out, sizeof(out));
@@ -220,19 +226,13 @@ static void answer_error(struct lane *lane, uint64_t unique, int error)
 	(void)written; /* nobody waits any more, or the session is over: both are seen elsewhere */
 }
 
-static bool note_request(struct lane *lane, const struct fuse_in_header *header)
+static struct pending *note_request(struct lane *lane, const struct fuse_in_header *header)
 {
 	struct pending *row = pending_add(&lane->pending, header->unique);
 
-	if (!row)
-		return false;
-	row->opcode = header->opcode;
-	if ((header->opcode == FUSE_READ || header->opcode == FUSE_READDIR) &&
-	    header->len == sizeof(row->copy)) {
-		memcpy(&row->copy, header, sizeof(row->copy));
-		row->copied = true;
-	}
-	return true;
+	if (row)
+		row->opcode = header->opcode;
+	return row;
 }
 
 /* Keep it for a session that may have to begin anew. */
@@ -252,14 +252,18 @@ static int send_request(struct lane *lane, size_t length)
 {
 	struct fuse_in_header *request = (void *)request_at(lane);
 	struct frame_header header = frame_make(FRAME_REQUEST, length);
+	struct pending *row = NULL;
 	bool define = false;
 	size_t pad = header.length - sizeof(header) - length;
 
 	if (request->opcode == FUSE_INIT)
 		offer_init(lane, request, length);
-	if (expects_answer(request) && !note_request(lane, request)) {
-		answer_error(lane, request->unique, -EIO);
-		return 0;
+	if (lane_expects_answer(request)) {
+		row = note_request(lane, request);
+		if (!row) {
+			lane_answer_error(lane, request->unique, -EIO);
+			return 0;
+		}
 	}
 	memset((uint8_t *)request + length, 0, pad);
 	if (find_groups(lane, request))
@@ -267,7 +271,7 @@ static int send_request(struct lane *lane, size_t length)
 						 &define);
 	memcpy(lane->requests + lane->used, &header, sizeof(header));
 	int err = define && header.groups ? define_groups(lane, header.groups, header.length) : 0;
-	return err ? err : send_frame(lane, header.length);
+	return err ? err : send_frame(lane, header.length, row);
 }
 
 static bool may_take(const struct lane *lane)
@@ -316,7 +320,7 @@ static void write_answer(struct lane *lane, const struct fuse_out_header *header
 		  "stream: the kernel does not take the answer to request %llu: %s",
 		  (unsigned long long)header->unique, strerror(-err));
 	/* Broken, but somebody waits. */
-	answer_error(lane, header->unique, -EIO);
+	lane_answer_error(lane, header->unique, -EIO);
 }
 
 static void agree(struct fsb_stream_forward *forward, struct fuse_out_header *header)
@@ -347,7 +351,7 @@ static int take_reply(struct lane *lane, size_t length)
 	if (!row)
 		return -EPROTO;
 	uint32_t opcode = row->opcode;
-	pending_remove(&lane->pending, row);
+	lane_forget(lane, row);
 	if (opcode == FUSE_INIT && header->error == 0)
 		agree(forward, header);
 	write_answer(lane, header);
@@ -366,26 +370,6 @@ static int take_notification(struct lane *lane, size_t length)
 	return notifier_add(&lane->forward->notifier, lane->answer, header->len);
 }
 
-/* The answer was not kept: ask once more. */
-static int ask_again(struct lane *lane)
-{
-	const struct frame_again *again = (const void *)lane->answer;
-	struct pending *row = pending_find(&lane->pending, again->unique);
-	struct frame_header header = frame_make(FRAME_REQUEST, sizeof(row->copy));
-
-	if (!row || !row->copied)
-		return -EPROTO;
-	struct retained *frame = retained_new(header.length);
-	if (!frame)
-		return -ENOMEM;
-	stamp(lane, &header);
-	memcpy(frame->bytes, &header, sizeof(header));
-	memcpy(frame->bytes + sizeof(header), &row->copy, sizeof(row->copy));
-	retained_add(&lane->log, frame);
-	retained_send(frame, &lane->link);
-	return 0;
-}
-
 static void send_note(struct lane *lane, enum frame_type type)
 {
 	struct retained *frame = retained_new(sizeof(struct frame_header));
@@ -393,7 +377,7 @@ static void send_note(struct lane *lane, enum frame_type type)
 
 	if (!frame)
 		return;
-	stamp(lane, &header);
+	lane_stamp(lane, &header);
 	memcpy(frame->bytes, &header, sizeof(header));
 	frame->acked = true; /* not numbered: it goes once it is sent */
 	retained_send(frame, &lane->link);
@@ -414,7 +398,7 @@ static int take_body(struct lane *lane, size_t length)
 	case FRAME_NOTIFY:
 		return take_notification(lane, length);
 	case FRAME_AGAIN:
-		return lane->forward->resumable ? ask_again(lane) : -EPROTO;
+		return lane->forward->resumable ? lane_ask_again(lane) : -EPROTO;
 	case FRAME_PING:
 		send_note(lane, FRAME_PONG);
 		return 0;
@@ -562,8 +546,8 @@ static void fail_pending(struct lane *lane)
 
 	while ((row = pending_any(&lane->pending))) {
 		bool init = row->opcode == FUSE_INIT;
-		answer_error(lane, row->unique, -ENOTCONN);
-		pending_remove(&lane->pending, row);
+		lane_answer_error(lane, row->unique, -ENOTCONN);
+		lane_forget(lane, row);
 		if (init)
 			forward_initialised(lane->forward, -ENOTCONN);
 	}
@@ -683,6 +667,7 @@ static void reset(struct lane *lane)
 	lane->received = lane->told = 0;
 	lane->unacked_bytes = 0;
 	lane->progress = UINT32_MAX;
+	lane->met = false;
 }
 
 static void begin_to_refuse(struct lane *lane)
@@ -766,8 +751,8 @@ static int refuse(struct lane *lane)
 	if (length < 0)
 		return (int)length;
 	const struct fuse_in_header *header = (const void *)request_at(lane);
-	if (expects_answer(header))
-		answer_error(lane, header->unique, -ENOTCONN);
+	if (lane_expects_answer(header))
+		lane_answer_error(lane, header->unique, -ENOTCONN);
 	if (header->opcode == FUSE_INIT)
 		forward_initialised(lane->forward, -ENOTCONN);
 	return 0;

@@ -44,7 +44,7 @@ struct pending *pending_add(struct pending_table *table, uint64_t unique)
 	if (unique == 0 || row->unique || table->count == table->most)
 		return NULL;
 	row->unique = unique;
-	row->copied = false;
+	row->frame = NULL;
 	table->count++;
 	return row;
 }

@@ -7,20 +7,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <fsbackend/fuse_wire.h>
+struct retained;
 
-/** Of a request that can be asked again: READ, READDIR. */
-struct pending_copy {
-	struct fuse_in_header header;
-	struct fuse_read_in in;
-};
-
-/** @unique: 0 for none. @copied: @copy is the whole request. */
+/**
+ * @unique: 0 for none
+ * @number: of the frame that it was sent in last
+ * @frame:  that frame, held, if it may be sent once more; or NULL
+ * @sets:   group_notes.defined when it was sent
+ */
 struct pending {
 	uint64_t unique;
 	uint32_t opcode;
-	bool copied;
-	struct pending_copy copy;
+	uint32_t number;
+	struct retained *frame;
+	uint64_t sets;
 };
 
 /** An open hash table. @mask: of its size, which is a power of two above twice @most. */

@@ -253,6 +253,16 @@ static struct retained *make_retained(const struct request *request, bool again)
 	return frame;
 }
 
+/* What a process that follows has to say to its file system. */
+static void note_init(struct request *request, const struct fuse_out_header *header)
+{
+	const struct fuse_in_header *in = request->request.iov_base;
+
+	if (in->opcode == FUSE_INIT && header->error == 0)
+		kept_note_init(request->session->kept, in, request->payload.iov_base,
+			       header->len - sizeof(*header));
+}
+
 /* Under the lock. Return: 0 when the answer is on its way, and the request's hold with it. */
 static int send_answer(struct channel *channel, struct request *request)
 {
@@ -288,6 +298,8 @@ static int reply(struct fsb_message *message, const struct fuse_out_header *head
 	struct channel *channel = request->channel;
 
 	request->answered = true;
+	if (request->session->kept)
+		note_init(request, header);
 	pthread_mutex_lock(&channel->lock);
 	make_answer(request, header);
 	int err = send_answer(channel, request);

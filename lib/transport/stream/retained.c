@@ -41,8 +41,33 @@ void retained_free(struct retained *frame)
 	free(frame);
 }
 
+void retained_let_go(struct retained *frame)
+{
+	frame->held = false;
+	if (frame->acked && !frame->sending)
+		retained_free(frame);
+}
+
+void retained_adopt(struct retained_list *list, uint32_t count)
+{
+	retained_clear(list);
+	list->sent = list->acked = count;
+}
+
+struct retained *retained_take_all(struct retained_list *list)
+{
+	struct retained *first = list->first;
+	uint32_t acked = list->acked;
+
+	retained_init(list);
+	list->sent = list->acked = acked;
+	return first;
+}
+
 void retained_add(struct retained_list *list, struct retained *frame)
 {
+	frame->next = NULL;
+	frame->acked = false;
 	*list->last = frame;
 	list->last = &frame->next;
 	list->sent++;
@@ -61,7 +86,7 @@ int retained_acknowledge(struct retained_list *list, uint32_t count)
 			list->last = &list->first;
 		list->bytes -= frame->length;
 		frame->acked = true;
-		if (!frame->sending)
+		if (!frame->sending && !frame->held)
 			retained_free(frame);
 	}
 	return 0;
@@ -72,7 +97,7 @@ static void sent(struct outgoing *outgoing)
 	struct retained *frame = (struct retained *)outgoing;
 
 	frame->sending = false;
-	if (frame->acked)
+	if (frame->acked && !frame->held)
 		retained_free(frame);
 }
 

@@ -18,7 +18,8 @@
  *
  * @out:     first, sends a copy of it
  * @sending: it is in a link's queue
- * @acked:   the other side has it: to be freed as soon as it is not being sent
+ * @acked:   the other side has it: to be freed as soon as it is not being sent, nor held
+ * @held:    whoever has a reference may add it once more when it is @acked, and not @sending
  * @bytes:   its memory: @own, or @large of a pool
  * @length:  of @bytes
  */
@@ -27,6 +28,7 @@ struct retained {
 	struct retained *next;
 	bool sending;
 	bool acked;
+	bool held;
 	size_t length;
 	uint8_t *bytes;
 	struct memory_pool *pool;
@@ -52,8 +54,14 @@ struct retained *retained_new(size_t length);
 struct retained *retained_new_large(struct memory_pool *pool, void *large, uint8_t *bytes,
 				    size_t length);
 
+/** No longer hold one. */
+void retained_let_go(struct retained *frame);
+
 /** Free one that was not added to a list. */
 void retained_free(struct retained *frame);
+
+/** Take over from another process: the other side has received @count frames, and nothing is left. */
+void retained_adopt(struct retained_list *list, uint32_t count);
 
 /** Keep a frame: it is the next one. */
 void retained_add(struct retained_list *list, struct retained *frame);
@@ -63,6 +71,9 @@ void retained_add(struct retained_list *list, struct retained *frame);
  * fewer than it has said before.
  */
 int retained_acknowledge(struct retained_list *list, uint32_t count);
+
+/** Take all out, in order: they are the caller's, and have not been sent. Return: the first. */
+struct retained *retained_take_all(struct retained_list *list);
 
 /** Queue all that are left, in order, with @ack in their headers. */
 void retained_send_again(struct retained_list *list, struct link *link, uint32_t ack);

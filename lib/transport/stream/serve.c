@@ -44,6 +44,7 @@ void fsb_stream_serve_config_defaults(struct fsb_stream_serve_config *config, si
 		.idle_s = 15,
 		.stall_s = 30,
 		.wants_groups = FSB_STREAM_GROUPS_ALWAYS,
+		.state_dir = -1,
 	};
 
 	sized_fill(config, size, &defaults, sizeof(defaults));
@@ -330,6 +331,20 @@ static struct session *find_overdue(struct fsb_stream_serve *serve, uint32_t now
 	return session;
 }
 
+/* Files of this process, and those that nobody has come for since it started. */
+static void look_at_files(struct fsb_stream_serve *serve, uint32_t now)
+{
+	pthread_mutex_lock(&serve->lock);
+	for (struct session *session = serve->sessions; session; session = session->next)
+		if (session->kept)
+			kept_touch(serve, session->kept, now);
+	pthread_mutex_unlock(&serve->lock);
+	if (!serve->sweep_s || now < serve->sweep_s)
+		return;
+	serve->sweep_s = 0;
+	kept_sweep(serve);
+}
+
 /* One a second is enough: those that are left over are found again. */
 static void look_at_sessions(struct fsb_stream_serve *serve, uint32_t now)
 {
@@ -356,6 +371,8 @@ static void look_at_clocks(struct fsb_stream_serve *serve)
 	serve->urgent = false;
 	look_at_connections(serve, now);
 	look_at_sessions(serve, now);
+	if (serve->config.state_dir >= 0)
+		look_at_files(serve, now);
 }
 
 /* ---- The keeper: the end ---- */
@@ -428,7 +445,7 @@ static int pause_ms(struct fsb_stream_serve *serve)
 	pthread_mutex_lock(&serve->lock);
 	bool alone = serve->nconnections == 0 && serve->nsessions == 0;
 	pthread_mutex_unlock(&serve->lock);
-	return alone ? -1 : (int)serve->config.idle_s * 1000;
+	return alone && !serve->sweep_s ? -1 : (int)serve->config.idle_s * 1000;
 }
 
 static void *keeper_run(void *opaque)
@@ -552,6 +569,10 @@ int fsb_stream_serve_start(const struct fsb_stream_serve_config *theirs,
 	if (!serve)
 		return -ENOMEM;
 	int err = open_all(serve);
+	if (serve->config.state_dir >= 0) {
+		kept_sweep(serve);
+		serve->sweep_s = now_s() + kept_retention(serve) + 1;
+	}
 	if (!err)
 		err = start_threads(serve);
 	if (err) {

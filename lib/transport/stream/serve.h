@@ -23,6 +23,7 @@
 
 #include "frame.h"
 #include "groups.h"
+#include "kept.h"
 #include "link.h"
 #include "memory.h"
 #include "../patience.h"
@@ -108,6 +109,8 @@ void request_refuse(struct request *request, int error);
  * @unacked_bytes: taken since then
  * @lost_s:   when it lost its connection
  * @used:     it had a connection
+ * @counts:   where @received is mirrored for a process that follows, or NULL
+ * @adopts:   a process before had it: what its client has received is what was sent
  * @log:      what was sent
  * @notified: bytes of notifications that wait to be sent
  */
@@ -120,6 +123,8 @@ struct channel {
 	size_t unacked_bytes;
 	uint32_t lost_s;
 	bool used;
+	bool adopts;
+	uint32_t *counts;
 	struct retained_list log;
 	struct group_sets groups;
 	size_t notified;
@@ -132,6 +137,8 @@ struct channel {
  * @slow:      threads whose connection was taken away from them
  * @resumable: it waits for lost connections
  * @ended:     it takes no more connections
+ * @kept:      its file, or NULL
+ * @stays:     that file is for a process that follows
  */
 struct session {
 	struct fsb_stream_serve *serve;
@@ -147,6 +154,8 @@ struct session {
 	atomic_int refs;
 	bool resumable;
 	bool ended;
+	bool stays;
+	struct kept *kept;
 	atomic_bool warned;
 	atomic_uint slow;
 	_Atomic uint32_t said_s; /* when the loss of a connection was reported last */
@@ -169,6 +178,17 @@ struct session {
 int session_new(struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
 		const struct fsb_stream_terms *terms, const struct frame_hello *hello,
 		struct session **session);
+
+/**
+ * Go on with the session of a process that has died, for a connection that asks for it.
+ *
+ * Return: 0, with a reference for the caller; -ESTALE when nothing is known of it; -EPERM when it is
+ * another's; -EPROTO; -EAGAIN when its process lives, or there are too many; -ENOMEM; or what the
+ * host says.
+ */
+int session_recover(struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
+		    const struct fsb_stream_terms *terms, const struct frame_hello *hello,
+		    struct session **session);
 
 /** Under serve->lock: the session with that token, or NULL. */
 struct session *session_find(struct fsb_stream_serve *serve, const uint8_t *token);
@@ -305,6 +325,7 @@ struct fsb_stream_serve {
 	/* The keeper's. */
 	pthread_t keeper;
 	uint32_t looked_s;   /* when clocks were looked at */
+	uint32_t sweep_s;    /* when files of a process before may be old, or 0 */
 	bool urgent;         /* something may be overdue soon */
 	unsigned int calm;   /* ticks since somebody was seen at work */
 	atomic_bool greeted; /* a connection came with its hello */
@@ -374,5 +395,8 @@ int hello_read(struct connection *connection);
 
 /** Who is at the other end. */
 void peer_find(int fd, struct fsb_stream_peer *peer);
+
+/** Whether a connection is from whom the session is. */
+bool peer_is_same(const struct fsb_stream_peer *a, const struct fsb_stream_peer *b);
 
 #endif

@@ -122,6 +122,7 @@ static void session_free(struct session *session)
 		pthread_mutex_destroy(&session->channels[i].lock);
 	}
 	pthread_mutex_destroy(&session->lock);
+	kept_close(session->serve, session->kept, !session->stays);
 	free(session->uids);
 	free(session->gids);
 	free(session);
@@ -257,6 +258,16 @@ static void unreserve(struct fsb_stream_serve *serve)
 	pthread_mutex_unlock(&serve->lock);
 }
 
+/* The file of a session becomes its own, if there is one. */
+static void keep(struct session *session, struct kept *kept)
+{
+	session->kept = kept;
+	session->peer.state_fd = kept ? kept->fd : -1;
+	session->peer.state_offset = kept ? KEPT_SIZE : 0;
+	for (unsigned int i = 0; kept && i < session->nchannels; i++)
+		session->channels[i].counts = &kept->page->received[i];
+}
+
 static int fill(struct session *session, const struct fsb_stream_peer *peer,
 		const struct fsb_stream_terms *terms, const struct frame_hello *hello)
 {
@@ -272,13 +283,28 @@ static int fill(struct session *session, const struct fsb_stream_peer *peer,
 	session->token[0] |= 1; /* no half of it is 0 */
 	memcpy(&session->peer.session, session->token, sizeof(session->peer.session));
 	int err = take_terms(session, terms);
+	if (!err && session->resumable && (hello->features & FEATURE_RECOVER) &&
+	    serve->config.state_dir >= 0)
+		keep(session, kept_new(session));
 	return err ? err : open_server(session);
+}
+
+static void enlist(struct session *session)
+{
+	struct fsb_stream_serve *serve = session->serve;
+
+	pthread_mutex_lock(&serve->lock);
+	session->number = ++serve->counted;
+	session->next = serve->sessions;
+	serve->sessions = session;
+	pthread_mutex_unlock(&serve->lock);
 }
 
 int session_new(struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
 		const struct fsb_stream_terms *terms, const struct frame_hello *hello,
 		struct session **out)
 {
+	kept_sweep(serve);
 	if (!reserve(serve))
 		return -EAGAIN;
 	struct session *session = allocate(serve);
@@ -289,13 +315,162 @@ int session_new(struct fsb_stream_serve *serve, const struct fsb_stream_peer *pe
 		unreserve(serve);
 		return err;
 	}
-	pthread_mutex_lock(&serve->lock);
-	session->number = ++serve->counted;
-	session->next = serve->sessions;
-	serve->sessions = session;
-	pthread_mutex_unlock(&serve->lock);
+	enlist(session);
 	*out = session;
 	return 0;
+}
+
+/* ---- Sessions of a process that has died ---- */
+
+/** The answer to an INIT that is said once more. */
+struct repeated {
+	int error;
+	size_t length;
+	union {
+		struct fuse_init_out out;
+		uint8_t bytes[KEPT_INIT_MOST];
+	} answer;
+};
+
+static int take_answer(struct fsb_message *message, const struct fuse_out_header *header)
+{
+	struct repeated *repeated = message->owner;
+
+	repeated->error = header->error;
+	repeated->length = header->len - sizeof(*header);
+	return 0;
+}
+
+/* The client cannot be told of anything new: all has to be as it was. */
+static int repeat_init(struct session *session)
+{
+	const struct kept_init *init = &session->kept->page->init;
+	const struct fuse_init_out *agreed = &init->agreed;
+	struct repeated repeated = { .error = -EIO };
+	struct iovec in = { (void *)init->request, init->length };
+	struct iovec out = { &repeated.answer, sizeof(repeated.answer) };
+	struct fsb_message message;
+
+	if (!kept_has_init(session->kept))
+		return -ESTALE;
+	fsb_message_init(&message, take_answer, &repeated);
+	message.request = &in, message.nrequest = 1;
+	message.payload = &out, message.npayload = 1;
+	int err = fsb_server_handle(session->server, &message);
+	fsb_message_clear(&message);
+	if (err || repeated.error || repeated.length != sizeof(repeated.answer.out) ||
+	    memcmp(agreed, &repeated.answer.out, sizeof(*agreed)))
+		return -ESTALE;
+	return 0;
+}
+
+/* Whatever its client has received is what was sent; what has come was noted. */
+static int restore_channels(struct session *session)
+{
+	const struct kept_page *page = session->kept->page;
+
+	for (unsigned int i = 0; i < KEPT_CHANNELS; i++) {
+		if (page->used[i] && i >= session->nchannels)
+			return -ESTALE;
+		if (!page->used[i])
+			continue;
+		struct channel *channel = &session->channels[i];
+		channel->received = channel->told = page->received[i];
+		channel->used = channel->adopts = true;
+		channel->lost_s = now_s();
+	}
+	return 0;
+}
+
+static int restore(struct session *session, const struct fsb_stream_peer *peer,
+		   const struct fsb_stream_terms *terms, struct kept *kept)
+{
+	session->peer = *peer;
+	session->peer.recovers = true;
+	session->resumable = true;
+	session->max_message = kept->page->session.max_message;
+	atomic_init(&session->refs, 1);
+	memcpy(session->token, kept->page->session.token, TOKEN_SIZE);
+	memcpy(&session->peer.session, session->token, sizeof(session->peer.session));
+	keep(session, kept);
+	int err = take_terms(session, terms);
+	if (!err)
+		err = restore_channels(session);
+	if (!err)
+		err = open_server(session);
+	if (err)
+		return err;
+	err = repeat_init(session);
+	if (err) {
+		session->serve->config.close(session->serve->config.opaque, session->server);
+		return err;
+	}
+	kept->page->epoch++;
+	return 0;
+}
+
+static int check_client(const struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
+			const struct frame_hello *hello, const struct kept_session *known)
+{
+	const struct fsb_stream_peer owner = { .kind = known->kind,
+					       .uid = known->uid,
+					       .cid = known->cid };
+
+	if (!peer_is_same(&owner, peer))
+		return -EPERM;
+	if (!(hello->features & FEATURE_RECOVER) || hello->max_message < known->max_message)
+		return -EPROTO;
+	return known->max_message > serve->max_message || serve->config.grace_s == 0 ? -ESTALE : 0;
+}
+
+/* Return: the session, in the list; NULL with the errno in @err. The file is taken over. */
+static struct session *recover(struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
+			       const struct fsb_stream_terms *terms, struct kept *kept, int *err)
+{
+	struct session *session = allocate(serve);
+
+	*err = session ? restore(session, peer, terms, kept) : -ENOMEM;
+	if (*err) {
+		/* What could be used another time is left for it. */
+		if (session)
+			session->stays = *err != -ESTALE;
+		if (session)
+			session_free(session);
+		else
+			kept_close(serve, kept, false);
+		return NULL;
+	}
+	enlist(session);
+	return session;
+}
+
+int session_recover(struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
+		    const struct fsb_stream_terms *terms, const struct frame_hello *hello,
+		    struct session **out)
+{
+	struct kept *kept = NULL;
+	int err = serve->config.state_dir < 0 ? -ESTALE : kept_find(serve, hello->token, &kept);
+
+	if (!err)
+		err = check_client(serve, peer, hello, &kept->page->session);
+	if (!err && !reserve(serve))
+		err = -EAGAIN;
+	if (err) {
+		kept_close(serve, kept, false);
+		return err;
+	}
+	*out = recover(serve, peer, terms, kept, &err);
+	if (*out) {
+		atomic_fetch_add_explicit(&(*out)->refs, 1, memory_order_relaxed);
+		log_write(&serve->config.log, FSB_LOG_WARNING,
+			  "stream: session %llu of a process before goes on",
+			  (unsigned long long)(*out)->number);
+		return 0;
+	}
+	unreserve(serve);
+	log_write(&serve->config.log, FSB_LOG_WARNING,
+		  "stream: a session of a process before cannot go on: %s", strerror(-err));
+	return err;
 }
 
 struct session *session_find(struct fsb_stream_serve *serve, const uint8_t *token)
@@ -334,13 +509,16 @@ void session_end(struct session *session, int reason)
 	pthread_mutex_lock(&serve->lock);
 	bool first = take_from_list(serve, session);
 	session->ended = true;
+	/* That this process ends is no reason to end a session that the next one can go on with. */
+	if (first)
+		session->stays = session->kept && serve->closed;
 	pthread_mutex_unlock(&serve->lock);
 	if (!first)
 		return;
 	for (unsigned int i = 0; i < session->nchannels; i++) {
 		struct channel *channel = &session->channels[i];
 		pthread_mutex_lock(&channel->lock);
-		if (channel->live)
+		if (channel->live && !session->stays)
 			channel_send_note(channel, FRAME_BYE, &bye, sizeof(bye));
 		struct connection *live = channel_detach(channel);
 		pthread_mutex_unlock(&channel->lock);

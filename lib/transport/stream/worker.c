@@ -218,6 +218,9 @@ static int count_frame(struct channel *channel, const struct frame_header *heade
 	if (!frame_is_numbered(header->type))
 		return 0;
 	channel->received++;
+	/* Before anything is done about it. */
+	if (channel->counts)
+		__atomic_store_n(channel->counts, channel->received, __ATOMIC_RELEASE);
 	channel->unacked_bytes += header->length;
 	if (resumable && (channel->received - channel->told >= ACK_FRAMES ||
 			  channel->unacked_bytes >= ACK_BYTES))
