@@ -157,6 +157,49 @@ test_a_server_at_a_pipe_that_was_killed_is_started_again_and_serves_what_is_open
 	end_of_exec
 }
 
+# The server is killed, not only what leads to it: with --state the one that is started next goes on.
+open_files_survive_the_server()
+{
+	mkdir "$MNT/dir"
+	exec 7>>"$MNT/dir/log" 8<>"$MNT/dir/both"
+	for i in 1 2 3; do
+		echo "$i" >&7
+		kill -KILL $(server_of_pipe)
+		echo "b$i" >&8
+		timeout 30 touch "$MNT/dir/touched$i"
+	done
+	expect_equal "$(cat "$HOST/dir/log")" $'1\n2\n3'
+	expect_equal "$(cat "$HOST/dir/both")" $'b1\nb2\nb3'
+	[[ -e $HOST/dir/touched3 ]]
+	exec 7>&- 8>&-
+}
+
+test_open_files_go_on_with_the_server_that_follows_one_that_was_killed_at_a_pipe()
+{
+	scratch_make
+	attach_exec "$(serve_command --state="$scratch/state")" --reconnect
+	open_files_survive_the_server
+	end_of_exec
+	expect_equal "$(find "$scratch/state" -type f | wc -l)" 0
+}
+
+test_open_files_go_on_with_the_server_that_follows_one_that_was_killed_behind_ssh()
+{
+	scratch_make
+	sshd_start
+	attach_exec "$ssh $(serve_command --state="$scratch/state")" --reconnect
+	open_files_survive_the_server
+	exec 7>"$MNT/dir/file"
+	echo first >&7
+	# Both at once: the connection, and the server.
+	kill -KILL $(ssh_client) $(server_of_pipe)
+	echo second >&7
+	expect_equal "$(cat "$HOST/dir/file")" $'first\nsecond'
+	exec 7>&-
+	end_of_exec
+	kill "$sshd_pid"
+}
+
 test_a_tree_is_copied_over_ssh()
 {
 	scratch_make
