@@ -34,10 +34,12 @@ static struct wires {
 static int dial(void *opaque, unsigned int channel, int *in, int *out)
 {
 	(void)opaque;
-	if (atomic_load(&wires.dead))
-		return -ECONNREFUSED;
-	*in = *out = hand_connect();
 	pthread_mutex_lock(&wires.lock);
+	if (atomic_load(&wires.dead)) {
+		pthread_mutex_unlock(&wires.lock);
+		return -ECONNREFUSED;
+	}
+	*in = *out = hand_connect();
 	if (wires.cutters[channel] >= 0)
 		close(wires.cutters[channel]);
 	wires.cutters[channel] = fcntl(*in, F_DUPFD_CLOEXEC, 0);
@@ -403,6 +405,168 @@ Test(stream_forward, a_server_that_comes_anew_gets_a_new_session_and_the_mount_g
 	cr_expect_eq(atomic_load(&streaming.runs[7]), 30);
 	cr_expect_eq(atomic_load(&streaming.opened), 1);
 	detach();
+}
+
+/* ---- Another process of the server ---- */
+
+static char state_path[] = "/tmp/fsbackend-kept-XXXXXX";
+static int state_dir = -1;
+
+static void keep_state(struct fsb_stream_serve_config *config)
+{
+	config->state_dir = state_dir;
+}
+
+static void begin_with_state(unsigned int connections)
+{
+	cr_assert_not_null(mkdtemp(state_path));
+	state_dir = open(state_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(state_dir, 0);
+	streaming_start(keep_state);
+	attach(connections, true);
+	initialise();
+}
+
+/* @meanwhile: what comes while there is no server. */
+static void serve_anew(void (*meanwhile)(void))
+{
+	/* Nobody is on its way to it. */
+	pthread_mutex_lock(&wires.lock);
+	atomic_store(&wires.dead, true);
+	pthread_mutex_unlock(&wires.lock);
+	streaming_stop();
+	if (meanwhile)
+		meanwhile();
+	streaming_start(keep_state);
+	atomic_store(&wires.dead, false);
+}
+
+/* Sessions that end in order leave nothing. */
+static void end_with_state(void)
+{
+	fsb_stream_forward_stop(forward);
+	cr_expect_eq(fsb_stream_forward_wait(forward), 0);
+	await(&streaming.closed, 1);
+	detach();
+	cr_expect_eq(rmdir(state_path), 0, "%s", strerror(errno));
+	close(state_dir);
+}
+
+static void ask_mkdir(uint64_t unique, uint32_t pid, const char *name)
+{
+	struct {
+		struct fuse_mkdir_in in;
+		char name[16];
+	} body = { .in = { .mode = 0755 } };
+
+	strcpy(body.name, name);
+	ask(FUSE_MKDIR, unique, 1, pid, &body, sizeof(body.in) + strlen(name) + 1);
+}
+
+Test(stream_forward, the_session_goes_on_in_another_process_of_the_server)
+{
+	begin_with_state(3);
+	for (unsigned int i = 0; i < 10; i++) {
+		ask_lookup(4 + 2 * i, i + 1, "7");
+		cr_assert_eq(take_answer(4 + 2 * i), 0);
+		if (i % 3 == 2)
+			serve_anew(NULL);
+	}
+	cr_expect_eq(atomic_load(&complaints), 0);
+	cr_expect_eq(atomic_load(&streaming.opened), 1);
+	end_with_state();
+}
+
+Test(stream_forward, what_may_have_run_is_asked_again_if_that_does_no_harm_and_fails_otherwise)
+{
+	begin_with_state(1);
+	ask_mkdir(4, 1, "late");
+	await(&streaming.nlate, 1);
+	ask_lookup(6, 2, "late");
+	await(&streaming.nlate, 2);
+	serve_anew(NULL);
+	cr_expect_eq(take_answer(4), -ENOTCONN);
+	/* With its groups, which the new one was told of. */
+	await(&streaming.nlate, 1);
+	cr_expect_eq(atomic_load(&streaming.last_group), 2);
+	late_release();
+	cr_expect_eq(take_answer(6), 0);
+	end_with_state();
+}
+
+static void ask_for_much(void)
+{
+	for (uint32_t i = 0; i < 50; i++)
+		ask_mkdir(100 + 2 * i, i + 1, "8");
+}
+
+Test(stream_forward, what_was_never_received_runs_once)
+{
+	begin_with_state(1);
+	ask_lookup(4, 1, "file");
+	cr_expect_eq(take_answer(4), 0);
+	serve_anew(ask_for_much);
+	for (uint32_t i = 0; i < 50; i++)
+		cr_assert_eq(take_answer(100 + 2 * i), 0);
+	cr_expect_eq(atomic_load(&streaming.runs[8]), 50);
+	cr_expect_eq(atomic_load(&streaming.last_group), 50);
+	end_with_state();
+}
+
+static void nothing_listens(void)
+{
+	ask_mkdir(200, 9, "9");
+	nanosleep(&(struct timespec){ 0, 300 * 1000 * 1000 }, NULL);
+}
+
+Test(stream_forward, a_second_death_before_the_first_was_noticed_is_none_the_worse)
+{
+	begin_with_state(2);
+	ask_lookup(4, 1, "late");
+	await(&streaming.nlate, 1);
+	serve_anew(nothing_listens);
+	serve_anew(NULL);
+	serve_anew(NULL);
+	await(&streaming.nlate, 1);
+	late_release();
+	int first = 0, answers = 0;
+	static uint8_t answer[LONGEST];
+	for (; answers < 2; answers++) {
+		struct fuse_out_header header;
+		take(answer);
+		memcpy(&header, answer, sizeof(header));
+		first += header.unique == 4;
+		/* The other one may have run in one of them. */
+		cr_expect(header.error == 0 || (header.unique == 200 && header.error == -ENOTCONN));
+	}
+	cr_expect_eq(first, 1);
+	cr_expect_leq(atomic_load(&streaming.runs[9]), 1);
+	end_with_state();
+}
+
+Test(stream_forward, a_session_whose_file_is_gone_begins_anew)
+{
+	char command[64];
+
+	begin_with_state(1);
+	atomic_store(&wires.dead, true);
+	streaming_stop();
+	snprintf(command, sizeof(command), "rm -f %s/*", state_path);
+	cr_assert_eq(system(command), 0);
+	streaming_start(keep_state);
+	atomic_store(&wires.dead, false);
+	int err = -ENOTCONN;
+	for (uint64_t unique = 8; err == -ENOTCONN && unique < 2000; unique += 2) {
+		nanosleep(&(struct timespec){ 0, 20 * 1000 * 1000 }, NULL);
+		ask_lookup(unique, 1, "file");
+		err = take_answer(unique);
+	}
+	cr_expect_eq(err, 0);
+	/* And that session is kept as well. */
+	serve_anew(NULL);
+	ask_lookup(4000, 1, "file");
+	cr_expect_eq(take_answer(4000), 0);
+	end_with_state();
 }
 
 static void short_grace(struct fsb_stream_serve_config *config)

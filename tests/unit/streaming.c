@@ -88,6 +88,13 @@ static int fs_lookup(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 	return strcmp(name, "absent") ? 0 : -ENOENT;
 }
 
+static int fs_mkdir(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t parent,
+		    const char *name, const struct fsb_create *how, struct fsb_entry *entry)
+{
+	(void)how;
+	return fs_lookup(fs, ctx, parent, name, entry);
+}
+
 void late_release(void)
 {
 	pthread_mutex_lock(&lock);
@@ -187,6 +194,7 @@ static const struct fsb_filesystem_ops ops = {
 	.init = fs_init,
 	.destroy = fs_destroy,
 	.lookup = fs_lookup,
+	.mkdir = fs_mkdir,
 	.forget = fs_forget,
 	.getattr = fs_getattr,
 	.read = fs_read,

@@ -613,7 +613,7 @@ static void lost(struct lane *lane, int err)
 static bool is_final(int err)
 {
 	return err == -ESTALE || err == -EPERM || err == -EACCES || err == -EPROTO ||
-	       err == -EPROTONOSUPPORT || err == -ECANCELED || err == -EBUSY;
+	       err == -EPROTONOSUPPORT || err == -EBUSY;
 }
 
 /* Wait a little, unless something happens to the session. Return: 0; -ENODEV when it is gone. */
@@ -628,6 +628,16 @@ static int wait_to_dial(struct lane *lane)
 	if (lane->backoff_ms > LAST_BACKOFF_MS)
 		lane->backoff_ms = LAST_BACKOFF_MS;
 	return fds[2].revents ? -ENODEV : 0;
+}
+
+/* The session ends: who is away stays away. Return: 0; -ENODEV when it is gone. */
+static int wait_to_quit(struct lane *lane)
+{
+	struct pollfd fds[] = { { .fd = lane->forward->quit, .events = POLLIN },
+				{ .fd = lane->device, .events = 0 } };
+
+	poll(fds, 2, REFUSE_MS);
+	return fds[1].revents ? -ENODEV : 0;
 }
 
 /* Return: 0, or what ended the session. */
@@ -647,6 +657,9 @@ static int dial_again(struct lane *lane)
 		say_back(lane);
 		return 0;
 	}
+	/* The others still say goodbye. */
+	if (err == -ECANCELED)
+		return wait_to_quit(lane);
 	if (!is_final(err) && now_ns() - lane->lost_ns <= hold * second)
 		return wait_to_dial(lane);
 	forward_down(forward, err);
