@@ -128,6 +128,7 @@ static uint32_t take(struct passthrough *pt, struct state_table *table, unsigned
 		return 0;
 	index = table->free[shard];
 	uint64_t next = *link_of(pt->state, table, index);
+	/* Never beyond what is there, whoever may have written to the file. */
 	table->free[shard] = next <= table->given ? (uint32_t)next : 0;
 	return index;
 }
@@ -186,7 +187,7 @@ void state_remove_mount(struct passthrough *pt, struct mount *mount)
 
 static bool fits(const struct passthrough *pt, const struct inode *inode)
 {
-	return inode->mount->handles &&
+	return inode->mount->handles && inode->handle_type != IDENTITY_BY_NUMBER &&
 	       offsetof(struct state_inode, bytes) + inode->length <= pt->state->inodes.stride;
 }
 
@@ -317,8 +318,12 @@ static int load_inode(struct loading *loading, uint32_t index)
 		return -EINVAL;
 	memcpy(identity.bytes, slot->bytes, slot->length);
 	identity.mount = find_mount(loading, slot->mount);
-	if (!identity.mount || !identity.mount->handles)
+	if (!identity.mount)
 		return -ESTALE;
+	if (!identity.mount->handles || identity.type == IDENTITY_BY_NUMBER) {
+		identity_clear(pt, &identity);
+		return -ESTALE;
+	}
 	int err = inodes_restore(pt, &identity, slot->nodeid, slot->nlookup, slot->type, index);
 	if (err)
 		identity_clear(pt, &identity);

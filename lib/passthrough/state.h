@@ -113,7 +113,7 @@ struct state_table {
 	uint32_t stride;
 	uint32_t most;
 	uint32_t room;
-	uint32_t given;
+	atomic_uint given;
 	uint32_t *used;
 	uint32_t free[STATE_SHARDS];
 };
