@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files in which a process keeps what the one after it has to know. They are written by plain stores
- * into a shared mapping: those outlive the process, though not the machine. Whoever takes one up
- * checks that it is its own, and that nobody else uses it.
+ * Files in which a process keeps what the one after it has to know. They are written by plain
+ * stores into a shared mapping: those outlive the process, though not the machine. Whoever takes
+ * one up checks that it is its own, and that nobody else uses it.
  */
 #ifndef FSB_LIB_STATEFILE_H
 #define FSB_LIB_STATEFILE_H

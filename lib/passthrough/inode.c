@@ -61,8 +61,7 @@ static struct inode *inode_new(const struct passthrough *pt, const struct identi
 			       mode_t type)
 {
 	size_t mirror = pt->mirror ? sizeof(uint32_t) : 0;
-	struct inode *inode =
-		calloc(1, offsetof(struct inode, bytes) + identity->length + mirror);
+	struct inode *inode = calloc(1, offsetof(struct inode, bytes) + identity->length + mirror);
 	if (!inode)
 		return NULL;
 	inode->mount = identity->mount;

@@ -24,7 +24,8 @@ static void decode(char *text)
 	for (const char *from = text; *from; from++) {
 		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
 		    from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
-			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 |
+				       (from[3] - '0'));
 			from += 3;
 		} else {
 			*to++ = *from;
@@ -84,7 +85,8 @@ int mountinfo_device(struct mount_wanted *wanted)
 	return found < 0 ? found : found ? 0 : -ENOENT;
 }
 
-/** @top: the path below which it must lie; @id: of the best one so far, @exact when it is the very one */
+/** @top: the path below which it must lie; @id: of the best one so far, @exact when it is the very
+ * one */
 struct search {
 	const struct mount_wanted *wanted;
 	char top[PATH_MAX];

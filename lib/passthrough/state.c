@@ -201,7 +201,8 @@ void state_add_inode(struct passthrough *pt, struct inode *inode, uint64_t next)
 	state->header->next_inode[shard] = next;
 	inode_set_mirror(inode, 0);
 	uint32_t place = at_root || !fits(pt, inode) ? 0 : place_of(pt, inode->mount);
-	uint32_t index = fits(pt, inode) && (at_root || place) ? take(pt, &state->inodes, shard) : 0;
+	uint32_t index =
+		fits(pt, inode) && (at_root || place) ? take(pt, &state->inodes, shard) : 0;
 	if (!index)
 		return;
 	struct state_inode *slot = inode_slot(state, index);

@@ -2,13 +2,13 @@
 /*
  * The mirror: what the client knows, in a file that outlives this process.
  *
- * Inodes and handles have a slot each, which is written by plain stores into a shared mapping, under
- * the lock of their shard. A slot counts once its check word is there, which is stored last and
- * taken away first; so a process that dies half-way leaves a slot that says nothing. The lookup count
- * and a handle's flags are words of their own that change in place.
+ * Inodes and handles have a slot each, which is written by plain stores into a shared mapping,
+ * under the lock of their shard. A slot counts once its check word is there, which is stored last
+ * and taken away first; so a process that dies half-way leaves a slot that says nothing. The lookup
+ * count and a handle's flags are words of their own that change in place.
  *
- * Free slots are linked in the file, a list a shard. The next process does not believe them: it goes
- * through all slots once, and makes the lists anew.
+ * Free slots are linked in the file, a list a shard. The next process does not believe them: it
+ * goes through all slots once, and makes the lists anew.
  */
 #ifndef FSB_PASSTHROUGH_STATE_H
 #define FSB_PASSTHROUGH_STATE_H
@@ -139,8 +139,8 @@ struct state {
  * Take up the file that the configuration gives, once the root is known: what it says of the same
  * tree comes into the tables, all else is wiped.
  *
- * Return: 0; statefile_claim()'s errnos; -ENOMEM; -EINVAL for an offset that is not a page's; errnos of
- * fallocate(2), mmap(2).
+ * Return: 0; statefile_claim()'s errnos; -ENOMEM; -EINVAL for an offset that is not a page's;
+ * errnos of fallocate(2), mmap(2).
  */
 int state_open(struct passthrough *pt, int fd, uint64_t offset);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The mirror in a file: what a passthrough that follows a dead one knows of it, and what it makes of files that are not sound. */
+/* The mirror in a file: what a passthrough that follows a dead one knows of it, and what it makes
+ * of files that are not sound. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -75,7 +76,8 @@ static int look_at(struct fixture *f, uint64_t nodeid)
 	return f->fs->ops->getattr(f->fs, &f->ctx, nodeid, NULL, &attr, &timeout);
 }
 
-static ssize_t read_handle(struct fixture *f, uint64_t fh, uint64_t offset, char *bytes, size_t size)
+static ssize_t read_handle(struct fixture *f, uint64_t fh, uint64_t offset, char *bytes,
+			   size_t size)
 {
 	struct iovec iov = { bytes, size };
 	struct fsb_transfer to;
@@ -84,7 +86,8 @@ static ssize_t read_handle(struct fixture *f, uint64_t fh, uint64_t offset, char
 	return f->fs->ops->read(f->fs, &f->ctx, 0, fh, offset, size, O_RDWR, 0, &to);
 }
 
-static ssize_t write_handle(struct fixture *f, uint64_t fh, uint64_t offset, int flags, const char *text)
+static ssize_t write_handle(struct fixture *f, uint64_t fh, uint64_t offset, int flags,
+			    const char *text)
 {
 	struct iovec iov = { (char *)text, strlen(text) };
 	struct fsb_transfer from;
@@ -227,7 +230,8 @@ static bool has_room(struct fsb_dirlist *list, size_t namelen)
 	return ((struct names *)list)->room > 0;
 }
 
-static int take(struct fsb_dirlist *list, const struct fsb_dirent *dirent, const struct fsb_entry *entry)
+static int take(struct fsb_dirlist *list, const struct fsb_dirent *dirent,
+		const struct fsb_entry *entry)
 {
 	struct names *names = (struct names *)list;
 
@@ -363,7 +367,8 @@ Test(state, a_new_client_finds_nothing_of_the_one_before)
 
 static void in_own_mounts(void)
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		cr_skip_test("this test mounts, which is root's");
 }
 
@@ -415,7 +420,8 @@ static struct state_inode *slot_of(struct state_header *header, uint64_t nodeid)
 			       (size_t)STATE_MOST_HANDLES * sizeof(struct state_handle);
 
 	for (uint32_t i = 0; i < header->inodes; i++) {
-		struct state_inode *slot = (struct state_inode *)(slots + (size_t)i * header->stride);
+		struct state_inode *slot =
+			(struct state_inode *)(slots + (size_t)i * header->stride);
 		if (slot->check && slot->nodeid == nodeid)
 			return slot;
 	}
@@ -427,11 +433,14 @@ static void make_sound(struct state_inode *slot)
 {
 	size_t start = offsetof(struct state_inode, nodeid);
 
-	slot->check = statefile_check((char *)slot + start, offsetof(struct state_inode, bytes) - start + slot->length);
+	slot->check = statefile_check((char *)slot + start,
+				      offsetof(struct state_inode, bytes) - start + slot->length);
 }
 
 /** Two inodes of which @change damages the first, or the header. */
-static void damage(struct life *life, void (*change)(struct state_header *, struct state_inode *, struct state_inode *),
+static void damage(struct life *life,
+		   void (*change)(struct state_header *, struct state_inode *,
+				  struct state_inode *),
 		   uint64_t nodeids[2])
 {
 	size_t size;
@@ -448,39 +457,54 @@ static void damage(struct life *life, void (*change)(struct state_header *, stru
 	come_back(life);
 }
 
-#define a_damaged_slot_is_left_out(name, ...)                                                            \
-	static void name##_change(struct state_header *header, struct state_inode *slot,                  \
-				  struct state_inode *other)                                              \
-	{                                                                                                 \
-		(void)header, (void)other;                                                                \
-		__VA_ARGS__;                                                                              \
-	}                                                                                                 \
-	Test(state, a_slot_##name##_is_left_out)                                                          \
-	{                                                                                                 \
-		struct life life;                                                                         \
-		uint64_t nodeids[2];                                                                      \
-		damage(&life, name##_change, nodeids);                                                    \
-		cr_expect(fsb_passthrough_recovered(life.f.fs));                                          \
-		must_be(look_at(&life.f, nodeids[0]), -ESTALE);                                           \
-		must_be(look_at(&life.f, nodeids[1]), 0);                                                 \
-		cr_expect_neq(nodeid_of(&life.f, "first"), nodeids[0]);                                   \
-		end(&life);                                                                               \
+#define a_damaged_slot_is_left_out(name, ...)                                            \
+	static void name##_change(struct state_header *header, struct state_inode *slot, \
+				  struct state_inode *other)                             \
+	{                                                                                \
+		(void)header, (void)other;                                               \
+		__VA_ARGS__;                                                             \
+	}                                                                                \
+	Test(state, a_slot_##name##_is_left_out)                                         \
+	{                                                                                \
+		struct life life;                                                        \
+		uint64_t nodeids[2];                                                     \
+		damage(&life, name##_change, nodeids);                                   \
+		cr_expect(fsb_passthrough_recovered(life.f.fs));                         \
+		must_be(look_at(&life.f, nodeids[0]), -ESTALE);                          \
+		must_be(look_at(&life.f, nodeids[1]), 0);                                \
+		cr_expect_neq(nodeid_of(&life.f, "first"), nodeids[0]);                  \
+		end(&life);                                                              \
 	}
 
-a_damaged_slot_is_left_out(torn_before_its_check, slot->check = 0)
-a_damaged_slot_is_left_out(torn_in_its_handle, slot->bytes[2] ^= 1)
-a_damaged_slot_is_left_out(torn_in_its_number, slot->nodeid ^= 1 << 4)
-a_damaged_slot_is_left_out(longer_than_a_slot, slot->length = 200; slot->check = 1)
-a_damaged_slot_is_left_out(without_a_count, slot->nlookup = 0)
-a_damaged_slot_is_left_out(counted_beyond_all_bounds, slot->nlookup = UINT64_MAX)
-a_damaged_slot_is_left_out(with_a_number_that_was_never_given_out, slot->nodeid += 1ull << 40; make_sound(slot))
-a_damaged_slot_is_left_out(with_the_roots_number, slot->nodeid = 1; make_sound(slot))
-a_damaged_slot_is_left_out(of_another_shard, slot->nodeid ^= 1; make_sound(slot))
-a_damaged_slot_is_left_out(on_a_mount_that_is_not_there, slot->mount = 7; make_sound(slot))
-a_damaged_slot_is_left_out(on_a_mount_beyond_all_bounds, slot->mount = UINT32_MAX; make_sound(slot))
-a_damaged_slot_is_left_out(of_no_type, slot->type = 0644; make_sound(slot))
+a_damaged_slot_is_left_out(torn_before_its_check, slot->check = 0) a_damaged_slot_is_left_out(
+	torn_in_its_handle, slot->bytes[2] ^= 1) a_damaged_slot_is_left_out(torn_in_its_number,
+									    slot->nodeid ^= 1 << 4)
+	a_damaged_slot_is_left_out(longer_than_a_slot, slot->length = 200;
+				   slot->check = 1) a_damaged_slot_is_left_out(without_a_count,
+									       slot->nlookup = 0)
+		a_damaged_slot_is_left_out(counted_beyond_all_bounds, slot->nlookup = UINT64_MAX)
+			a_damaged_slot_is_left_out(
+				with_a_number_that_was_never_given_out, slot->nodeid += 1ull << 40;
+				make_sound(slot)) a_damaged_slot_is_left_out(with_the_roots_number,
+									     slot->nodeid = 1;
+									     make_sound(slot))
+				a_damaged_slot_is_left_out(of_another_shard, slot->nodeid ^= 1;
+							   make_sound(slot))
+					a_damaged_slot_is_left_out(on_a_mount_that_is_not_there,
+								   slot->mount = 7;
+								   make_sound(slot))
+						a_damaged_slot_is_left_out(
+							on_a_mount_beyond_all_bounds,
+							slot->mount = UINT32_MAX;
+							make_sound(slot))
+							a_damaged_slot_is_left_out(
+								of_no_type, slot->type = 0644;
+								make_sound(slot))
 
-static void change_type(struct state_header *header, struct state_inode *slot, struct state_inode *other)
+								static void change_type(
+									struct state_header *header,
+									struct state_inode *slot,
+									struct state_inode *other)
 {
 	(void)header, (void)other;
 	slot->type = S_IFDIR;
@@ -498,14 +522,16 @@ Test(state, nothing_is_opened_as_what_it_is_not)
 	end(&life);
 }
 
-static void say_twice(struct state_header *header, struct state_inode *slot, struct state_inode *other)
+static void say_twice(struct state_header *header, struct state_inode *slot,
+		      struct state_inode *other)
 {
 	unsigned char *slots = (unsigned char *)header + STATE_HEADER_SIZE +
 			       (size_t)STATE_MOST_HANDLES * sizeof(struct state_handle);
 
 	(void)other;
 	for (uint32_t i = 0; i < header->inodes; i++) {
-		struct state_inode *free = (struct state_inode *)(slots + (size_t)i * header->stride);
+		struct state_inode *free =
+			(struct state_inode *)(slots + (size_t)i * header->stride);
 		if (free->check)
 			continue;
 		memcpy(free, slot, header->stride);
@@ -529,38 +555,47 @@ Test(state, nothing_is_known_twice)
 	end(&life);
 }
 
-#define a_damaged_header_is_no_state(name, ...)                                                   \
-	static void name##_change(struct state_header *header, struct state_inode *slot,           \
-				  struct state_inode *other)                                       \
-	{                                                                                          \
-		(void)slot, (void)other;                                                           \
-		__VA_ARGS__;                                                                       \
-	}                                                                                          \
-	Test(state, a_header_##name##_is_begun_afresh)                                             \
-	{                                                                                          \
-		struct life life;                                                                  \
-		uint64_t nodeids[2];                                                               \
-		damage(&life, name##_change, nodeids);                                             \
-		cr_expect_not(fsb_passthrough_recovered(life.f.fs));                               \
-		must_be(look_at(&life.f, nodeids[1]), -ESTALE);                                    \
-		uint64_t known = nodeid_of(&life.f, "second");                                     \
-		die_and_come_back(&life);                                                          \
-		must_be(look_at(&life.f, known), 0);                                               \
-		end(&life);                                                                        \
+#define a_damaged_header_is_no_state(name, ...)                                          \
+	static void name##_change(struct state_header *header, struct state_inode *slot, \
+				  struct state_inode *other)                             \
+	{                                                                                \
+		(void)slot, (void)other;                                                 \
+		__VA_ARGS__;                                                             \
+	}                                                                                \
+	Test(state, a_header_##name##_is_begun_afresh)                                   \
+	{                                                                                \
+		struct life life;                                                        \
+		uint64_t nodeids[2];                                                     \
+		damage(&life, name##_change, nodeids);                                   \
+		cr_expect_not(fsb_passthrough_recovered(life.f.fs));                     \
+		must_be(look_at(&life.f, nodeids[1]), -ESTALE);                          \
+		uint64_t known = nodeid_of(&life.f, "second");                           \
+		die_and_come_back(&life);                                                \
+		must_be(look_at(&life.f, known), 0);                                     \
+		end(&life);                                                              \
 	}
 
-a_damaged_header_is_no_state(of_no_state, header->magic = 0)
-a_damaged_header_is_no_state(of_something_else, header->magic++)
-a_damaged_header_is_no_state(of_another_version, header->version++)
-a_damaged_header_is_no_state(of_another_directory, header->root.ino++)
-a_damaged_header_is_no_state(with_another_stride, header->stride = 8)
-a_damaged_header_is_no_state(that_counts_more_than_there_is, header->inodes = STATE_MOST_INODES)
-a_damaged_header_is_no_state(that_counts_beyond_all_bounds, header->inodes = UINT32_MAX - STATE_CHUNK + 1)
-a_damaged_header_is_no_state(that_counts_no_chunks, header->handles = 7)
-a_damaged_header_is_no_state(without_numbers, header->next_inode[3] = 0)
-a_damaged_header_is_no_state(with_numbers_beyond_all_bounds, header->next_handle[3] = UINT64_MAX)
+a_damaged_header_is_no_state(of_no_state, header->magic = 0) a_damaged_header_is_no_state(
+	of_something_else, header->magic++) a_damaged_header_is_no_state(of_another_version,
+									 header->version++)
+	a_damaged_header_is_no_state(of_another_directory, header->root.ino++) a_damaged_header_is_no_state(
+		with_another_stride,
+		header->stride = 8) a_damaged_header_is_no_state(that_counts_more_than_there_is,
+								 header->inodes = STATE_MOST_INODES)
+		a_damaged_header_is_no_state(
+			that_counts_beyond_all_bounds,
+			header->inodes = UINT32_MAX - STATE_CHUNK +
+					 1) a_damaged_header_is_no_state(that_counts_no_chunks,
+									 header->handles = 7)
+			a_damaged_header_is_no_state(
+				without_numbers,
+				header->next_inode[3] =
+					0) a_damaged_header_is_no_state(with_numbers_beyond_all_bounds,
+									header->next_handle[3] =
+										UINT64_MAX)
 
-Test(state, a_handle_that_is_said_twice_or_of_nothing_is_told_from_one_that_is_not)
+				Test(state,
+				     a_handle_that_is_said_twice_or_of_nothing_is_told_from_one_that_is_not)
 {
 	struct life life;
 	char byte;
@@ -578,7 +613,8 @@ Test(state, a_handle_that_is_said_twice_or_of_nothing_is_told_from_one_that_is_n
 			continue;
 		slots[i].nodeid = 77;
 		slots[i].flags = -1;
-		slots[i].check = statefile_check(&slots[i].is_dir, sizeof(slots[i]) - offsetof(struct state_handle, is_dir));
+		slots[i].check = statefile_check(
+			&slots[i].is_dir, sizeof(slots[i]) - offsetof(struct state_handle, is_dir));
 		slots[i ^ 1] = slots[i];
 	}
 	munmap(header, size);
@@ -661,7 +697,8 @@ static int serve_without_room(void *arg)
 	signal(SIGXFSZ, SIG_IGN);
 	if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || fsb_passthrough_new(&life->f.config, &fs) < 0)
 		return 1;
-	if (fs->ops->lookup(fs, &life->f.ctx, FSB_ROOT_NODEID, "file", &entry) < 0 || entry.nodeid == 0)
+	if (fs->ops->lookup(fs, &life->f.ctx, FSB_ROOT_NODEID, "file", &entry) < 0 ||
+	    entry.nodeid == 0)
 		return 2;
 	fs->ops->forget(fs, entry.nodeid, 1);
 	fsb_passthrough_free(fs);

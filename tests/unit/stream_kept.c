@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Sessions in files, as a client by hand sees them: what another process of the server knows, and which files it takes. */
+/* Sessions in files, as a client by hand sees them: what another process of the server knows, and
+ * which files it takes. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>

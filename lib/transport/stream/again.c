@@ -74,7 +74,8 @@ void lane_forget(struct lane *lane, struct pending *row)
 	pending_remove(&lane->pending, row);
 }
 
-/* As the next frame. Its set may have another meaning by now: then the caller's groups are unknown. */
+/* As the next frame. Its set may have another meaning by now: then the caller's groups are unknown.
+ */
 static void add(struct lane *lane, struct pending *row, struct retained *frame)
 {
 	struct frame_header *header = (struct frame_header *)frame->bytes;
@@ -141,7 +142,8 @@ static bool was_received(const struct pending *row, uint32_t received)
 	return (int32_t)(received - row->number) >= 0;
 }
 
-/* Rows that move into the place of one that goes have been dealt with, or come next. Return: how many fail. */
+/* Rows that move into the place of one that goes have been dealt with, or come next. Return: how
+ * many fail. */
 static unsigned int ask_or_fail(struct lane *lane, uint32_t received)
 {
 	struct pending_table *table = &lane->pending;
@@ -176,9 +178,10 @@ static void add_rest(struct lane *lane, struct retained *frame)
 			retained_free(frame);
 			continue;
 		}
-		struct pending *row = lane_expects_answer(request_of(frame))
-					      ? pending_find(&lane->pending, request_of(frame)->unique)
-					      : NULL;
+		struct pending *row =
+			lane_expects_answer(request_of(frame))
+				? pending_find(&lane->pending, request_of(frame)->unique)
+				: NULL;
 		if (row)
 			add(lane, row, frame);
 		else

@@ -66,7 +66,8 @@ enum {
  * was told of
  * @log:        what may have to be sent again, where the server keeps sessions
  * @held:       bytes of long frames that are held for requests without an answer
- * @met:        there was a connection to this session; @epoch is which process of the server's it led to
+ * @met:        there was a connection to this session; @epoch is which process of the server's it
+ * led to
  */
 struct lane {
 	struct fsb_stream_forward *forward;
@@ -142,7 +143,8 @@ enum forward_state { FORWARD_NEW, FORWARD_READY, FORWARD_REFUSED };
  * @alarm:  becomes readable when @down is set
  * @down:   the session is gone: requests are refused
  * @refusing: lanes that have noticed
- * @resumable: the server keeps the session for lost connections; @recoverable: also beyond its process
+ * @resumable: the server keeps the session for lost connections; @recoverable: also beyond its
+ * process
  * @init:   the kernel's INIT, which a new session gets once more; @agreed is the first one's answer
  * @token:  of the session
  * @welcome: what the server said first
@@ -231,8 +233,8 @@ int lane_ask_again(struct lane *lane);
 
 /**
  * The server's process has died, and the one that has the session now has received @received frames
- * of those that were sent: lay out anew what is to be sent. What it may have run is asked again where
- * that does no harm, and fails otherwise.
+ * of those that were sent: lay out anew what is to be sent. What it may have run is asked again
+ * where that does no harm, and fails otherwise.
  *
  * Return: 0; -EPROTO; -ENOMEM.
  */

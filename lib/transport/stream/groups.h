@@ -55,7 +55,8 @@ void group_sets_clear(struct group_sets *sets);
 
 /* ---- The client's ---- */
 
-/** A set that the server knows. @recent: used since the hand of the clock passed. @defined: the how manieth it was. */
+/** A set that the server knows. @recent: used since the hand of the clock passed. @defined: the how
+ * manieth it was. */
 struct noted_set {
 	uint32_t hash;
 	uint32_t next; /* with the same hash, 0 at the end */

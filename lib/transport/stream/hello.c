@@ -38,10 +38,9 @@ void peer_find(int fd, struct fsb_stream_peer *peer)
 	} address = { .any.sa_family = AF_UNSPEC };
 	socklen_t length = sizeof(address);
 
-	*peer = (struct fsb_stream_peer){ .size = sizeof(*peer),
-					  .uid = (uid_t)-1,
-					  .gid = (gid_t)-1,
-					  .state_fd = -1 };
+	*peer = (struct fsb_stream_peer){
+		.size = sizeof(*peer), .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1
+	};
 	if (getpeername(fd, &address.any, &length) < 0)
 		return;
 	if (address.any.sa_family == AF_UNIX) {

@@ -125,8 +125,7 @@ static bool is_sound(const struct kept_page *page)
 	uint8_t boot[BOOT_ID_SIZE];
 
 	return page->session.version == KEPT_VERSION && page->check == check_session(page) &&
-	       statefile_boot_id(boot) == 0 &&
-	       memcmp(page->session.boot, boot, sizeof(boot)) == 0;
+	       statefile_boot_id(boot) == 0 && memcmp(page->session.boot, boot, sizeof(boot)) == 0;
 }
 
 static int take_up(struct fsb_stream_serve *serve, struct kept *kept, const uint8_t *token)

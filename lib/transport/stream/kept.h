@@ -74,7 +74,8 @@ struct kept {
 	struct kept_page *page;
 };
 
-/** Begin the file of a session that has its token and peer. Return: it, or NULL; the log says why. */
+/** Begin the file of a session that has its token and peer. Return: it, or NULL; the log says why.
+ */
 struct kept *kept_new(const struct session *session);
 
 /**

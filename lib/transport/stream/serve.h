@@ -182,9 +182,9 @@ int session_new(struct fsb_stream_serve *serve, const struct fsb_stream_peer *pe
 /**
  * Go on with the session of a process that has died, for a connection that asks for it.
  *
- * Return: 0, with a reference for the caller; -ESTALE when nothing is known of it; -EPERM when it is
- * another's; -EPROTO; -EAGAIN when its process lives, or there are too many; -ENOMEM; or what the
- * host says.
+ * Return: 0, with a reference for the caller; -ESTALE when nothing is known of it; -EPERM when it
+ * is another's; -EPROTO; -EAGAIN when its process lives, or there are too many; -ENOMEM; or what
+ * the host says.
  */
 int session_recover(struct fsb_stream_serve *serve, const struct fsb_stream_peer *peer,
 		    const struct fsb_stream_terms *terms, const struct frame_hello *hello,
