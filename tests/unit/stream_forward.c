@@ -452,15 +452,9 @@ static void end_with_state(void)
 	close(state_dir);
 }
 
-static void ask_mkdir(uint64_t unique, uint32_t pid, const char *name)
+static void ask_rmdir(uint64_t unique, uint32_t pid, const char *name)
 {
-	struct {
-		struct fuse_mkdir_in in;
-		char name[16];
-	} body = { .in = { .mode = 0755 } };
-
-	strcpy(body.name, name);
-	ask(FUSE_MKDIR, unique, 1, pid, &body, sizeof(body.in) + strlen(name) + 1);
+	ask(FUSE_RMDIR, unique, 1, pid, name, strlen(name) + 1);
 }
 
 Test(stream_forward, the_session_goes_on_in_another_process_of_the_server)
@@ -480,7 +474,7 @@ Test(stream_forward, the_session_goes_on_in_another_process_of_the_server)
 Test(stream_forward, what_may_have_run_is_asked_again_if_that_does_no_harm_and_fails_otherwise)
 {
 	begin_with_state(1);
-	ask_mkdir(4, 1, "late");
+	ask_rmdir(4, 1, "late");
 	await(&streaming.nlate, 1);
 	ask_lookup(6, 2, "late");
 	await(&streaming.nlate, 2);
@@ -497,7 +491,7 @@ Test(stream_forward, what_may_have_run_is_asked_again_if_that_does_no_harm_and_f
 static void ask_for_much(void)
 {
 	for (uint32_t i = 0; i < 50; i++)
-		ask_mkdir(100 + 2 * i, i + 1, "8");
+		ask_rmdir(100 + 2 * i, i + 1, "8");
 }
 
 Test(stream_forward, what_was_never_received_runs_once)
@@ -515,7 +509,7 @@ Test(stream_forward, what_was_never_received_runs_once)
 
 static void nothing_listens(void)
 {
-	ask_mkdir(200, 9, "9");
+	ask_rmdir(200, 9, "9");
 	nanosleep(&(struct timespec){ 0, 300 * 1000 * 1000 }, NULL);
 }
 

@@ -88,11 +88,12 @@ static int fs_lookup(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 	return strcmp(name, "absent") ? 0 : -ENOENT;
 }
 
-static int fs_mkdir(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t parent,
-		    const char *name, const struct fsb_create *how, struct fsb_entry *entry)
+static int fs_rmdir(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t parent,
+		    const char *name)
 {
-	(void)how;
-	return fs_lookup(fs, ctx, parent, name, entry);
+	struct fsb_entry unused;
+
+	return fs_lookup(fs, ctx, parent, name, &unused);
 }
 
 void late_release(void)
@@ -194,7 +195,7 @@ static const struct fsb_filesystem_ops ops = {
 	.init = fs_init,
 	.destroy = fs_destroy,
 	.lookup = fs_lookup,
-	.mkdir = fs_mkdir,
+	.rmdir = fs_rmdir,
 	.forget = fs_forget,
 	.getattr = fs_getattr,
 	.read = fs_read,

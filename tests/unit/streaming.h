@@ -2,7 +2,7 @@
 /*
  * A file system in memory behind a stream server, and a client that speaks frames by hand.
  *
- * Names say what a lookup of them, or a mkdir, does: "file" is found; "late" is deferred until late_release();
+ * Names say what a lookup of them, or an rmdir, does: "file" is found; "late" is deferred until late_release();
  * "slow" takes one and a half seconds. Each lookup of a name that begins with a digit is counted,
  * to see whether anything runs twice.
  */
