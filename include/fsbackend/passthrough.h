@@ -205,7 +205,7 @@ FSB_API void fsb_passthrough_budget_free(struct fsb_passthrough_budget *budget);
  * Inodes are found again by their file handles, when they are used; open files are opened again, by the flags that they had, without
  * being judged again. What is not there any more answers ESTALE: files that had lost their last name, and all files (but not the
  * root) where the host file system has no lasting handles. Locks on the host are lost. A million inodes take 64 MB of the file (168 MB where
- * handles are longer than 27 bytes), an open file 32 bytes; beyond 16 million inodes or a million handles, or when there is no room
+ * handles are longer than 29 bytes), an open file 32 bytes; beyond 16 million inodes or a million handles, or when there is no room
  * for the file to grow, what comes is not mirrored, and the log says so once. The process maps 1.1 GB (2.9 GB) of address space. Any thread.
  */
 FSB_API bool fsb_passthrough_recovered(struct fsb_filesystem *fs);

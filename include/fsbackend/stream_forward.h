@@ -42,7 +42,8 @@ struct fsb_stream_forward;
  * @opaque:      handed to @dial
  * @connections: 1 (default) to 16: so many requests can be on their way into the server at the same time. Each has a thread
  * @reconnect:   ask the server to keep the session when a connection is lost, and dial again. Without, a lost connection
- *               is for good: every request fails with ENOTCONN
+ *               is for good: every request fails with ENOTCONN. Where the server keeps state for the process that follows it, the session goes
+ *               on with that one, too; what the former may have run, and must not run twice, fails with ENOTCONN
  * @hold_s:      seconds for which requests wait for a lost connection (no longer than the server keeps the session); then it is
  *               for good as well; default 60
  * @max_write:   the most bytes of a write, 128 KiB to 1 MiB (default)
