@@ -68,6 +68,7 @@ typedef int (*fsb_reply_fn)(struct fsb_message *message, const struct fuse_out_h
  * @reply:              sends the answer
  * @owner:              for the transport, to find itself again
  * @groups, @ngroups, @groups_known: the caller's supplementary groups when the transport carries them (@groups_known), borrowed
+ * @pipe:               of the library's own transports; NULL
  * @call:               the server's, kept between requests; NULL at first
  */
 struct fsb_message {
@@ -80,6 +81,7 @@ struct fsb_message {
 	bool groups_known;
 	size_t ngroups;
 	const gid_t *groups;
+	struct fsb_pipe *pipe;
 	struct fsb_call *call;
 };
 

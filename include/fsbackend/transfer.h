@@ -25,6 +25,8 @@
 
 FSB_BEGIN_DECLS
 
+struct fsb_pipe;
+
 /**
  * A position in scattered memory. The fields are the library's; set them by fsb_transfer_init().
  *
@@ -37,6 +39,7 @@ struct fsb_transfer {
 	size_t index;  /* the first piece that is not used up */
 	size_t offset; /* how much of that piece is used up */
 	size_t left;   /* how many bytes may still be moved */
+	struct fsb_pipe *pipe; /* borrowed: another way to the transport than by the memory, or NULL */
 };
 
 /**
@@ -50,7 +53,9 @@ FSB_API void fsb_transfer_skip(struct fsb_transfer *t, size_t length);
 
 /**
  * Read from a file into the transfer's memory: preadv(2), repeated over short reads until @length bytes, the end of the
- * file, or the end of the transfer.
+ * file, or the end of the transfer. Where the transport can send from a pipe (the library's own, on /dev/fuse) a large
+ * read goes there by splice(2) instead, which spares a copy; nobody needs to know, as whatever else is done with the
+ * transfer first brings the bytes into the memory.
  *
  * @fd:     open for reading, not O_PATH
  * @offset: in bytes, at most INT64_MAX

@@ -443,6 +443,7 @@ ssize_t run_read(struct fsb_call *call)
 	fsb_transfer_init(&call->transfer, message->payload, message->npayload, in->size);
 	if (call->transfer.left < in->size)
 		return -EIO;
+	call->transfer.pipe = message->pipe;
 	return OPS(call).read(
 		FS(call), &call->ctx, NODEID(call), in->fh, in->offset, in->size, (int)in->flags,
 		in->read_flags & FUSE_READ_LOCKOWNER ? in->lock_owner : 0, &call->transfer);

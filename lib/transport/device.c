@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fsbackend/device.h>
@@ -108,13 +109,20 @@ static uint32_t opcode_of(const struct slot *slot)
 	return ((const struct fuse_in_header *)slot->request.iov_base)->opcode;
 }
 
+static int send_from_memory(struct slot *slot, const struct fuse_out_header *header)
+{
+	struct iovec iov[2] = { { (void *)header, sizeof(*header) },
+				{ slot->payload.iov_base, header->len - sizeof(*header) } };
+
+	return writev(slot->fd, iov, iov[1].iov_len ? 2 : 1) < 0 ? -errno : 0;
+}
+
 static int reply(struct fsb_message *message, const struct fuse_out_header *header)
 {
 	struct slot *slot = message->owner;
 	struct fsb_device *device = slot->pool->owner;
-	struct iovec iov[2] = { { (void *)header, sizeof(*header) },
-				{ slot->payload.iov_base, header->len - sizeof(*header) } };
-	int err = writev(slot->fd, iov, iov[1].iov_len ? 2 : 1) < 0 ? -errno : 0;
+	int err = slot_pipe_used(&slot->pipe) ? slot_pipe_send(&slot->pipe, slot->fd, header)
+					      : send_from_memory(slot, header);
 
 	/*
 	 * ENOENT: the caller was killed. ENODEV, EPERM: the session is over. Neither is worth a
@@ -252,6 +260,7 @@ static struct slot *handle(struct worker *worker, struct slot *slot)
 	if (init)
 		before_init(device, slot);
 	atomic_store_explicit(&slot->state, 0, memory_order_relaxed);
+	slot_pipe_reset(&slot->pipe);
 	/*
 	 * If the answer came before the operation returned, this thread has the last word, and the
 	 * slot.
@@ -449,6 +458,14 @@ static unsigned int default_threads(void)
 	return cores < MAX_THREADS ? (unsigned int)cores : MAX_THREADS;
 }
 
+/* A reply goes by a pipe only to the device itself, which takes what is spliced as one message. */
+static bool takes_pipes(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
+}
+
 static struct fsb_device *device_new(const struct fsb_device_config *config)
 {
 	unsigned int nworkers = config->threads ? config->threads : default_threads();
@@ -473,7 +490,8 @@ static struct fsb_device *device_new(const struct fsb_device_config *config)
 	fsb_server_protocol(config->server, &protocol);
 	if (protocol.max_write > LARGEST_WRITE)
 		protocol.max_write = LARGEST_WRITE;
-	if (slots_init(&device->slots, protocol.max_write, nworkers, reply, device)) {
+	unsigned int npipes = takes_pipes(config->fd) ? nworkers : 0;
+	if (slots_init(&device->slots, protocol.max_write, nworkers, npipes, reply, device)) {
 		free(device);
 		return NULL;
 	}

@@ -22,12 +22,18 @@ enum {
 	LEAST_BODY = 65536,
 };
 
-int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, fsb_reply_fn reply,
+int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, unsigned int npipes, fsb_reply_fn reply,
 	       void *owner)
 {
 	*pool = (struct slot_pool){ .keep = keep, .reply = reply, .owner = owner };
 	pool->max_write = max_write > LEAST_BODY ? max_write : LEAST_BODY;
-	return -pthread_mutex_init(&pool->lock, NULL);
+	int err = pipes_init(&pool->pipes, npipes);
+	if (err)
+		return err;
+	err = -pthread_mutex_init(&pool->lock, NULL);
+	if (err)
+		pipes_clear(&pool->pipes);
+	return err;
 }
 
 static struct slot *slot_new(struct slot_pool *pool)
@@ -54,6 +60,8 @@ static struct slot *slot_new(struct slot_pool *pool)
 	slot->message.nrequest = 1;
 	slot->message.payload = &slot->payload;
 	slot->message.npayload = 1;
+	slot_pipe_init(&slot->pipe, &pool->pipes);
+	slot->message.pipe = &slot->pipe.base;
 	return slot;
 }
 
@@ -122,5 +130,6 @@ void slots_clear(struct slot_pool *pool)
 		list_remove(slot);
 		slot_free(slot);
 	}
+	pipes_clear(&pool->pipes);
 	pthread_mutex_destroy(&pool->lock);
 }

@@ -15,6 +15,8 @@
 
 #include <fsbackend/server.h>
 
+#include "replypipe.h"
+
 /*
  * Of a slot's request: the worker has let go of it, and the reply function has run. Both happen in
  * any order, on any two threads; whoever sets the second one owns the slot.
@@ -26,6 +28,7 @@ enum { SLOT_DEFERRED = 1, SLOT_REPLIED = 2 };
  * @pool:    where it came from
  * @fd:      where its request was read from: the kernel takes the reply only there
  * @state:   SLOT_*
+ * @pipe:    another way to the device than the payload, for large reads
  * @error:   of the last reply's header
  * @request: the request's memory; what follows the fixed arguments of a WRITE is aligned to pages
  * @payload: the reply's memory, aligned to pages
@@ -35,6 +38,7 @@ struct slot {
 	struct slot_pool *pool;
 	int fd;
 	atomic_uint state;
+	struct slot_pipe pipe;
 	int error;
 	struct iovec request;
 	struct iovec payload;
@@ -53,12 +57,17 @@ struct slot_pool {
 	unsigned int nfree;
 	unsigned int keep; /* at most so many free ones; further ones go back to the system */
 	size_t max_write;
+	struct pipe_pool pipes;
 	fsb_reply_fn reply;
 	void *owner;
 };
 
-/** Make an empty pool of slots for requests with at most @max_write bytes of data. */
-int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, fsb_reply_fn reply,
+/**
+ * Make an empty pool of slots for requests with at most @max_write bytes of data, that share at most @npipes pipes.
+ *
+ * Return: 0, or a negative errno.
+ */
+int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, unsigned int npipes, fsb_reply_fn reply,
 	       void *owner);
 
 /** Free all slots, those too whose requests were never answered. Nothing may use them any more. */
