@@ -197,6 +197,23 @@ Test(replypipe, what_cannot_be_spliced_goes_by_memory)
 	must_work(file);
 }
 
+Test(replypipe, what_does_not_fit_a_pipe_goes_on_by_memory)
+{
+	int fd = patterned_file(MEMORY);
+
+	must_work(fd);
+	cr_assert_geq(fcntl(pool.pipes[0].in, F_SETPIPE_SZ, 131072), 131072);
+	cr_assert_eq(read_by(fd, 1, 500000), 500000);
+	cr_assert(!slot_pipe_used(&slot));
+	cr_assert(is_pattern(memory, 1, 500000));
+	must_work(fd);
+	pool.pipes[0].pages = 31;
+	cr_assert_eq(read_by(fd, 1, 131072), 131072);
+	cr_assert(!slot_pipe_used(&slot));
+	cr_assert(is_pattern(memory, 1, 131072));
+	must_work(fd);
+}
+
 Test(replypipe, what_comes_after_a_splice_goes_behind_its_bytes_in_memory)
 {
 	int fd = patterned_file(200000);

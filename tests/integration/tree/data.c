@@ -4,9 +4,11 @@
 #include "testing.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 TestSuite(data, .init = enter_fresh_directory, .timeout = 60);
 
@@ -244,6 +246,134 @@ Test(data, direct_and_buffered_io_on_the_same_file_see_each_other)
 	must(pwrite(buffered, bytes + 4096, 4096, 4096));
 	cr_assert_eq(must(pread(direct, found, 8192, 0)), 8192);
 	cr_assert_eq(memcmp(found, bytes, 8192), 0);
+	free(bytes);
+	free(found);
+}
+
+/* Reads come to the server as they are asked for: past the cache. The host itself would want aligned ones. */
+static int open_past_the_cache(const char *name)
+{
+	return must(openat(mnt, name, O_RDONLY | (config_is_native() ? 0 : O_DIRECT)));
+}
+
+Test(data, large_reads_at_odd_offsets_and_across_the_end_give_what_is_there)
+{
+	static const size_t sizes[] = { 65535,  65536,   65537,	  131072,  200001,
+					524288, 1040384, 1044480, 1044481, 1048576 };
+	static const off_t offsets[] = { 0, 1, 4095, 4096, 77777, 1048575, 2400000, 2499999, 2500001 };
+	size_t size = 2500001;
+	unsigned char *bytes = malloc(size);
+	unsigned char *found = malloc(1048576);
+
+	fill_pattern(bytes, size, 12);
+	put_file(host, "file", bytes, size);
+	int fd = open_past_the_cache("file");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		for (size_t j = 0; j < sizeof(offsets) / sizeof(*offsets); j++) {
+			size_t left = size - (size_t)offsets[j];
+			size_t expected = sizes[i] < left ? sizes[i] : left;
+			memset(found, 0xee, 1048576);
+			cr_assert_eq(must(pread(fd, found, sizes[i], offsets[j])), (long)expected,
+				     "%zu bytes at %jd", sizes[i], (intmax_t)offsets[j]);
+			cr_assert_eq(memcmp(found, bytes + offsets[j], expected), 0);
+		}
+	free(bytes);
+	free(found);
+}
+
+enum { CUT_SIZE = 600000, CUT_TO = 100001 };
+
+static void fill_cut_pattern(unsigned char *bytes, const char *name)
+{
+	fill_pattern(bytes, CUT_SIZE, (uint32_t)*name);
+}
+
+static int cut_and_write_again(void *arg)
+{
+	unsigned char *bytes = malloc(CUT_SIZE);
+	int fd = openat(host, arg, O_WRONLY);
+
+	if (!bytes || fd < 0)
+		return ENOMEM;
+	fill_cut_pattern(bytes, arg);
+	for (int i = 0; i < 400; i++)
+		if (ftruncate(fd, CUT_TO) < 0 ||
+		    pwrite(fd, bytes + CUT_TO, CUT_SIZE - CUT_TO, CUT_TO) != CUT_SIZE - CUT_TO)
+			return EIO;
+	return 0;
+}
+
+/* What was cut may be seen as zeros; nothing else may be seen than what was ever there. */
+static int read_what_is_cut(void *arg)
+{
+	static unsigned char bytes[CUT_SIZE], found[CUT_SIZE];
+	int fd = openat(mnt, arg, O_RDONLY | (config_is_native() ? 0 : O_DIRECT));
+
+	if (fd < 0)
+		return errno;
+	fill_cut_pattern(bytes, arg);
+	for (int i = 0; i < 400; i++) {
+		off_t offset = i * 257 % 90000;
+		memset(found, 0xee, sizeof(found));
+		ssize_t count = pread(fd, found, 65536 + (size_t)i * 1000, offset);
+		if (count < 0)
+			return errno;
+		for (ssize_t at = 0; at < count; at++)
+			if (found[at] != bytes[offset + at] && (found[at] != 0 || offset + at < CUT_TO))
+				return EBADMSG;
+	}
+	return 0;
+}
+
+Test(data, large_reads_of_files_that_are_being_cut_show_no_other_bytes)
+{
+	unsigned char *bytes = malloc(CUT_SIZE);
+	char names[2][2] = { "a", "b" };
+	pid_t pids[4];
+
+	for (int i = 0; i < 2; i++) {
+		fill_cut_pattern(bytes, names[i]);
+		put_file(host, names[i], bytes, CUT_SIZE);
+	}
+	for (int i = 0; i < 2; i++) {
+		pids[i] = start_child(cut_and_write_again, names[i]);
+		pids[2 + i] = start_child(read_what_is_cut, names[i]);
+	}
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(result_of(pids[i]), 0);
+	free(bytes);
+}
+
+static int read_until_killed(void *arg)
+{
+	static unsigned char found[524288];
+	int fd = openat(mnt, arg, O_RDONLY | (config_is_native() ? 0 : O_DIRECT));
+
+	for (;;)
+		if (pread(fd, found, sizeof(found), 0) < 0)
+			return errno;
+}
+
+/* Their replies find nobody who wants them. */
+Test(data, readers_that_are_killed_leave_nothing_in_the_reads_of_others)
+{
+	size_t size = 524288;
+	unsigned char *bytes = malloc(size), *found = malloc(size);
+
+	fill_pattern(bytes, size, 21);
+	put_file(host, "other", bytes, size);
+	fill_pattern(bytes, size, 22);
+	put_file(host, "file", bytes, size);
+	int fd = open_past_the_cache("file");
+	for (int i = 0; i < 30; i++) {
+		pid_t pid = start_child(read_until_killed, "other");
+		for (int j = 0; j < 10; j++) {
+			cr_assert_eq(must(pread(fd, found, 400001, 5 * j)), 400001);
+			cr_assert_eq(memcmp(found, bytes + 5 * j, 400001), 0);
+		}
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
 	free(bytes);
 	free(found);
 }
