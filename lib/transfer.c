@@ -119,8 +119,8 @@ static int drain(struct fsb_pipe *pipe, const struct fsb_transfer *to, size_t le
 }
 
 /*
- * Bring what went into the pipe to where it would lie without one. What goes into a pipe goes first, so it belongs to the
- * beginning of the memory. From now on the transfer knows no pipe.
+ * Bring what went into the pipe to where it would lie without one. What goes into a pipe goes
+ * first, so it belongs to the beginning of the memory. From now on the transfer knows no pipe.
  */
 static void into_memory(struct fsb_transfer *t)
 {
@@ -177,8 +177,10 @@ static ssize_t splice_from(int fd, uint64_t offset, size_t length, int pipe, boo
 	return (ssize_t)moved;
 }
 
-/* Return: how many bytes went into the pipe. If @ended is false, the rest is to be tried by memory. */
-static size_t move_by_pipe(struct fsb_transfer *t, int fd, uint64_t offset, size_t length, bool *ended)
+/* Return: how many bytes went into the pipe. If @ended is false, the rest is to be tried by memory.
+ */
+static size_t move_by_pipe(struct fsb_transfer *t, int fd, uint64_t offset, size_t length,
+			   bool *ended)
 {
 	struct fsb_pipe *pipe = t->pipe;
 

@@ -278,7 +278,8 @@ static struct slot *handle(struct worker *worker, struct slot *slot)
 /* Whether the device brings nothing that a caller waits for: FORGET and INTERRUPT only. */
 static bool is_aside(struct fsb_device *device)
 {
-	return atomic_load(&device->readiness) == READY && device->uring && uring_serves(device->uring);
+	return atomic_load(&device->readiness) == READY && device->uring &&
+	       uring_serves(device->uring);
 }
 
 /* FORGETs come one by one, a wake-up each: let some gather, which then are read at once. */

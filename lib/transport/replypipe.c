@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Pipes of replies. No byte of one reply may come into another: whenever it is not certain that a pipe is empty, it is
- * closed, and another one made.
+ * Pipes of replies. No byte of one reply may come into another: whenever it is not certain that a
+ * pipe is empty, it is closed, and another one made.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -60,13 +60,15 @@ static size_t pipe_grow(int fd, size_t page)
 	return size > 0 ? (size_t)size / page : 0;
 }
 
-/* Return: 0; -E2BIG when the pipe has no use, and no other will have; or a negative errno, that may change. */
+/* Return: 0; -E2BIG when the pipe has no use, and no other will have; or a negative errno, that may
+ * change. */
 static int pipe_make(struct reply_pipe *pipe)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int ends[2];
 
-	/* Shared, so that no fork(2) of the host makes us write to a copy that the pipe does not refer to. */
+	/* Shared, so that no fork(2) of the host makes us write to a copy that the pipe does not
+	 * refer to. */
 	void *head = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (head == MAP_FAILED)
 		return -errno;
@@ -146,7 +148,8 @@ static void give(struct slot_pipe *slot, bool empty)
 static int begin(struct fsb_pipe *base, size_t pages)
 {
 	struct slot_pipe *slot = slot_pipe_of(base);
-	struct reply_pipe *pipe = pages < LARGEST / (size_t)sysconf(_SC_PAGESIZE) ? pool_take(slot->pool) : NULL;
+	struct reply_pipe *pipe =
+		pages < LARGEST / (size_t)sysconf(_SC_PAGESIZE) ? pool_take(slot->pool) : NULL;
 
 	if (!pipe)
 		return -EBUSY;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pipes by which the bytes of large reads go from the host's page cache to the client's: one copy less than by a slot's
- * payload. A pool of few pipes, made when they are needed; a request has one from the moment its file is read until its
- * reply is sent, so that one that waits long (for a lock) keeps none.
+ * Pipes by which the bytes of large reads go from the host's page cache to the client's: one copy
+ * less than by a slot's payload. A pool of few pipes, made when they are needed; a request has one
+ * from the moment its file is read until its reply is sent, so that one that waits long (for a
+ * lock) keeps none.
  */
 #ifndef FSB_TRANSPORT_REPLYPIPE_H
 #define FSB_TRANSPORT_REPLYPIPE_H
@@ -16,7 +17,8 @@
 #include "pipe.h"
 
 /**
- * @head:  a page that lies in front in the pipe, by reference: the reply's header is written there when its length is known
+ * @head:  a page that lies in front in the pipe, by reference: the reply's header is written there
+ * when its length is known
  * @taken: by a request, or not usable for good
  */
 struct reply_pipe {
@@ -41,8 +43,8 @@ struct slot_pipe {
 };
 
 /**
- * Make a pool of at most @wanted pipes, and no more descriptors than a thirty-second part of the soft RLIMIT_NOFILE;
- * 0 for none at all.
+ * Make a pool of at most @wanted pipes, and no more descriptors than a thirty-second part of the
+ * soft RLIMIT_NOFILE; 0 for none at all.
  *
  * Return: 0, -ENOMEM.
  */
@@ -70,7 +72,8 @@ static inline void slot_pipe_reset(struct slot_pipe *slot)
 }
 
 /**
- * Send a reply: @header, and behind it what lies in the pipe, if it wants any. Afterwards the pipe is empty, or thrown away.
+ * Send a reply: @header, and behind it what lies in the pipe, if it wants any. Afterwards the pipe
+ * is empty, or thrown away.
  *
  * @fd: of the device
  *

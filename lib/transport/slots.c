@@ -22,8 +22,8 @@ enum {
 	LEAST_BODY = 65536,
 };
 
-int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, unsigned int npipes, fsb_reply_fn reply,
-	       void *owner)
+int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, unsigned int npipes,
+	       fsb_reply_fn reply, void *owner)
 {
 	*pool = (struct slot_pool){ .keep = keep, .reply = reply, .owner = owner };
 	pool->max_write = max_write > LEAST_BODY ? max_write : LEAST_BODY;

@@ -63,12 +63,13 @@ struct slot_pool {
 };
 
 /**
- * Make an empty pool of slots for requests with at most @max_write bytes of data, that share at most @npipes pipes.
+ * Make an empty pool of slots for requests with at most @max_write bytes of data, that share at
+ * most @npipes pipes.
  *
  * Return: 0, or a negative errno.
  */
-int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, unsigned int npipes, fsb_reply_fn reply,
-	       void *owner);
+int slots_init(struct slot_pool *pool, uint32_t max_write, unsigned int keep, unsigned int npipes,
+	       fsb_reply_fn reply, void *owner);
 
 /** Free all slots, those too whose requests were never answered. Nothing may use them any more. */
 void slots_clear(struct slot_pool *pool);

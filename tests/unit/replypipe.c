@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reads that go to the device by a pipe. Another pipe plays the device, as splice(2) fills it as well. */
+/* Reads that go to the device by a pipe. Another pipe plays the device, as splice(2) fills it as
+ * well. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -127,8 +128,9 @@ static void must_work(int fd)
 
 Test(replypipe, reads_of_sizes_around_pages_and_the_capacity_arrive_whole)
 {
-	static const size_t sizes[] = { PIPE_LEAST - 1, PIPE_LEAST, PIPE_LEAST + 1, 131071, 131072, 131073,
-					ROOM - PAGE,    ROOM - 1,   ROOM,           ROOM + 1, MEMORY };
+	static const size_t sizes[] = { PIPE_LEAST - 1, PIPE_LEAST, PIPE_LEAST + 1, 131071,
+					131072,         131073,     ROOM - PAGE,    ROOM - 1,
+					ROOM,           ROOM + 1,   MEMORY };
 	static const size_t offsets[] = { 0, 1, PAGE - 1, PAGE, 3 * PAGE + 1234 };
 	int fd = patterned_file(2 * MEMORY);
 
@@ -136,7 +138,8 @@ Test(replypipe, reads_of_sizes_around_pages_and_the_capacity_arrive_whole)
 		for (size_t j = 0; j < sizeof(offsets) / sizeof(*offsets); j++) {
 			bool fits = sizes[i] >= PIPE_LEAST && offsets[j] % PAGE + sizes[i] <= ROOM;
 			cr_assert_eq(read_by(fd, offsets[j], sizes[i]), (ssize_t)sizes[i]);
-			cr_assert_eq(slot_pipe_used(&slot), fits, "%zu bytes at %zu", sizes[i], offsets[j]);
+			cr_assert_eq(slot_pipe_used(&slot), fits, "%zu bytes at %zu", sizes[i],
+				     offsets[j]);
 			if (fits) {
 				cr_assert_eq(send_reply(i, sizes[i], 0), 0);
 				must_receive(i, offsets[j], sizes[i], 0);

@@ -250,7 +250,8 @@ Test(data, direct_and_buffered_io_on_the_same_file_see_each_other)
 	free(found);
 }
 
-/* Reads come to the server as they are asked for: past the cache. The host itself would want aligned ones. */
+/* Reads come to the server as they are asked for: past the cache. The host itself would want
+ * aligned ones. */
 static int open_past_the_cache(const char *name)
 {
 	return must(openat(mnt, name, O_RDONLY | (config_is_native() ? 0 : O_DIRECT)));
@@ -258,9 +259,11 @@ static int open_past_the_cache(const char *name)
 
 Test(data, large_reads_at_odd_offsets_and_across_the_end_give_what_is_there)
 {
-	static const size_t sizes[] = { 65535,  65536,   65537,	  131072,  200001,
+	static const size_t sizes[] = { 65535,  65536,   65537,   131072,  200001,
 					524288, 1040384, 1044480, 1044481, 1048576 };
-	static const off_t offsets[] = { 0, 1, 4095, 4096, 77777, 1048575, 2400000, 2499999, 2500001 };
+	static const off_t offsets[] = {
+		0, 1, 4095, 4096, 77777, 1048575, 2400000, 2499999, 2500001
+	};
 	size_t size = 2500001;
 	unsigned char *bytes = malloc(size);
 	unsigned char *found = malloc(1048576);
@@ -319,7 +322,8 @@ static int read_what_is_cut(void *arg)
 		if (count < 0)
 			return errno;
 		for (ssize_t at = 0; at < count; at++)
-			if (found[at] != bytes[offset + at] && (found[at] != 0 || offset + at < CUT_TO))
+			if (found[at] != bytes[offset + at] &&
+			    (found[at] != 0 || offset + at < CUT_TO))
 				return EBADMSG;
 	}
 	return 0;
@@ -459,7 +463,8 @@ Test(data, synchronised_data_is_on_the_host_while_the_file_is_still_open)
 	must(fdatasync(fd));
 	must_hold_text(host, "file", "onetwo");
 	must(write(fd, "three", 5));
-	/* Of collected writes Linux starts the writing, and since 6.18 waits for none of a FUSE client's. */
+	/* Of collected writes Linux starts the writing, and since 6.18 waits for none of a FUSE
+	 * client's. */
 	must(syncfs(fd));
 	cr_assert(eventually(holds_text(host, "file", "onetwothree")));
 	must(fsync(mnt));
