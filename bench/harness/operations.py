@@ -26,6 +26,8 @@ OPERATIONS = (
 
 CONFIGURATIONS = (
     "native",
+    "null-classic",
+    "null-uring",
     "classic",
     "classic-nospin",
     "uring",

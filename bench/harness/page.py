@@ -41,7 +41,9 @@ the distance between the slowest and the fastest.
 Operations are done by a small C program (`bench-client --help` lists them), whose threads have a
 directory each, on a tmpfs; the large file lies there too, for direct I/O on a disk. Peers are
 measured as they come, with their own defaults, built from libfuse's examples; none of them makes
-files the caller's.
+files the caller's. "A server that does nothing" answers each request from memory at once
+(null-classic, null-uring): its rate by that of the best peer is what no server with as many
+requests could exceed.
 
 ## What must hold
 

@@ -18,6 +18,9 @@ OURS = (
     "server-nochecks",
     "noopen",
 )
+# What the requests alone cost, where these servers are asked just what ours are.
+NULL = ("null-classic", "null-uring")
+NULL_OPERATIONS = ("create", "open", "getxattr", "rename", "chmod", "unlink")
 # Data that goes by the server, written through at once, on both sides.
 OURS_SERVED = ("classic", "uring")
 PEERS_SERVED = ("hp-nopassthrough", "hp-nopassthrough-uring", "ll", "ll-uring")
@@ -45,6 +48,7 @@ class Claim:
     lower_is_better: bool = False
     their_op: str = ""
     enough: float = float("inf")  # this much of @value holds, whatever the ratio
+    floor: tuple = ()  # who shows what could be reached at best
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Verdict:
     who: str
     enough: bool = False
     by_latency: typing.Optional[float] = None
+    at_best: typing.Optional[float] = None
 
     @property
     def holds(self):
@@ -82,7 +87,8 @@ class Verdict:
 
 
 def beside_peers(op, text, limit, ours=OURS, theirs=PEERS):
-    return Claim(f"{text}, 2 threads, against the best peer", op, ours, theirs, limit)
+    floor = NULL if op in NULL_OPERATIONS else ()
+    return Claim(f"{text}, 2 threads, against the best peer", op, ours, theirs, limit, floor=floor)
 
 
 def null_operation(io):
@@ -140,7 +146,8 @@ def of_data(job, ours, limit, how):
 
 CLAIMS = (
     beside_peers("create", "create", 1.5),
-    Claim("create, 2 threads, against the best passthrough_hp", "create", OURS, HP, 3),
+    Claim("create, 2 threads, against passthrough_hp as it comes", "create", OURS, ("hp",), 3),
+    Claim("create, 2 threads, against the best passthrough_hp", "create", OURS, HP, 3, floor=NULL),
     beside_peers("open", "open+close", 1.5),
     beside_peers("openread", "open+read 4 KiB+close", 1.5),
     beside_peers("read4k", "read 4 KiB by the server", 1.5, OURS_SERVED, PEERS_SERVED),
@@ -331,6 +338,15 @@ def ratio_of_latencies(ours, theirs):
     return lowest[1] / lowest[0] if all(lowest) else None
 
 
+def ratio_at_best(rows, claim, theirs, other):
+    """Of a server that does nothing but answer."""
+    floor = of_claim(rows, claim, claim.floor)
+    reached = best(floor, claim)
+    if not reached:
+        return None
+    return stats.median(floor[reached], claim.value) / stats.median(theirs[other], claim.value)
+
+
 def judge_claim(rows, claim):
     ours = of_claim(rows, claim, claim.ours)
     theirs = of_claim(rows, claim, claim.theirs, their_side=True)
@@ -348,6 +364,7 @@ def judge_claim(rows, claim):
         f"{mine} / {other}",
         stats.median(ours[mine], claim.value) >= claim.enough,
         ratio_of_latencies(ours, theirs) if claim.value == "rate" else None,
+        ratio_at_best(rows, claim, theirs, other),
     )
 
 
@@ -385,12 +402,13 @@ def judge(rows):
 
 def line(verdict):
     if verdict.figure is None:
-        return [verdict.text, "-", "-", "-", limit_text(verdict), "not measured", ""]
+        return [verdict.text, "-", "-", "-", "-", limit_text(verdict), "not measured", ""]
     return [
         verdict.text,
         f"{verdict.figure:.2f}",
         f"{verdict.low:.2f} to {verdict.high:.2f}",
         f"{verdict.by_latency:.2f}" if verdict.by_latency else "",
+        f"{verdict.at_best:.2f}" if verdict.at_best else "",
         limit_text(verdict),
         "holds" if verdict.holds else "FALLS SHORT",
         verdict.who,
@@ -401,4 +419,13 @@ def limit_text(verdict):
     return f"{'at most' if verdict.at_most else 'at least'} {verdict.limit:g}"
 
 
-HEADER = ["what", "median", "rounds", "by median latency", "wanted", "", "of"]
+HEADER = [
+    "what",
+    "median",
+    "rounds",
+    "by median latency",
+    "a server that does nothing",
+    "wanted",
+    "",
+    "of",
+]
