@@ -12,17 +12,17 @@
  * A file without a name takes a descriptor as long as the client knows it. Where inodes hold one each anyway, removing is how to be
  * rid of it.
  */
-static int check_victim(struct passthrough *pt, const struct inode_use *victim)
+static int check_victim(struct passthrough *pt, const struct inode *victim)
 {
-	return victim->inode && victim->inode->mount->handles ? budget_check(pt) : 0;
+	return victim->mount->handles ? budget_check(pt) : 0;
 }
 
 /*
  * The inode whose name is about to go. A handle leads nowhere once the last name is gone and nothing has the file open, so an inode that the
- * client knows gets a descriptor before, and keeps it if that was the last name.
+ * client knows gets a descriptor before, and keeps it if that was the last name. Return: 0; -ENFILE when there is none for it.
  */
-static void victim_begin(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name,
-			 struct inode_use *victim)
+static int victim_begin(struct passthrough *pt, const struct fsb_context *ctx, int dirfd, const char *name,
+			struct inode_use *victim)
 {
 	struct identity identity;
 	{
@@ -30,12 +30,17 @@ static void victim_begin(struct passthrough *pt, const struct fsb_context *ctx, 
 		_cleanup_worn_ struct worn worn = { 0 };
 		if (credentials_wear(pt, ctx, WEAR_JUDGED, &worn) < 0 ||
 		    identity_of_name(pt, dirfd, name, &identity) < 0)
-			return; /* the operation itself will say why */
+			return 0; /* the operation itself will say why */
 	}
 	victim->inode = inode_find(pt, &identity);
 	identity_clear(pt, &identity);
-	if (victim->inode && inode_fd(pt, victim->inode) >= 0)
+	if (!victim->inode)
+		return 0;
+	/* Before it is pinned, from when on it counts itself, as one that is about to be forgotten, too. */
+	int err = check_victim(pt, victim->inode);
+	if (!err && inode_fd(pt, victim->inode) >= 0)
 		inode_pin(pt, victim->inode, true);
+	return err;
 }
 
 static void victim_end(struct passthrough *pt, struct inode_use *victim)
@@ -65,8 +70,7 @@ static int remove_name(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 	if (dirfd < 0)
 		return dirfd;
 	struct inode_use victim = { pt, NULL };
-	victim_begin(pt, ctx, dirfd, name, &victim);
-	int err = check_victim(pt, &victim);
+	int err = victim_begin(pt, ctx, dirfd, name, &victim);
 	if (!err)
 		err = remove_name_as(pt, ctx, dirfd, name, flags);
 	victim_end(pt, &victim);
@@ -110,9 +114,9 @@ int passthrough_rename(struct fsb_filesystem *fs, const struct fsb_context *ctx,
 	if (newdirfd < 0)
 		return newdirfd;
 	struct inode_use victim = { pt, NULL };
+	int err = 0;
 	if (!(flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)))
-		victim_begin(pt, ctx, newdirfd, newname, &victim);
-	int err = check_victim(pt, &victim);
+		err = victim_begin(pt, ctx, newdirfd, newname, &victim);
 	if (!err)
 		err = rename_as(pt, ctx, dirfd, name, newdirfd, newname, flags);
 	victim_end(pt, &victim);
