@@ -53,7 +53,7 @@ enum fsb_locks {
 
 /**
  * What a caller whose supplementary groups are unknown is taken for, in server mode. Root's need not be known, whose power goes past them, on
- * file systems of the host's own disks and memory.
+ * file systems of the host's own disks and memory; the root of a user namespace has no such power over all files, and is as anybody.
  */
 enum fsb_unknown_groups {
 	FSB_UNKNOWN_GROUPS_REFUSE = 0, /* the operation fails with EACCES */

@@ -364,11 +364,12 @@ static int dress_to_kill(struct passthrough *pt, const struct fsb_context *ctx, 
 
 /*
  * Whether it is all the same which groups a caller has, so that nobody needs to ask: root's power over files goes past them. On a network
- * file system root may be somebody without power on the other side, and his groups are somebody's again.
+ * file system root may be somebody without power on the other side, and his groups are somebody's again; so they are for the root of a user
+ * namespace, who has no power over what belongs to those outside of it.
  */
 static bool is_above_groups(struct passthrough *pt, unsigned int how, const struct clothes *c)
 {
-	return c->uid == 0 && !(how & WEAR_KILL) && (pt->own.effective & CAPS_OVER_GROUPS) == CAPS_OVER_GROUPS &&
+	return c->uid == 0 && !pt->own.verify && !(how & WEAR_KILL) && (pt->own.effective & CAPS_OVER_GROUPS) == CAPS_OVER_GROUPS &&
 	       !atomic_load_explicit(&pt->mounts.any_foreign, memory_order_relaxed);
 }
 

@@ -496,6 +496,36 @@ Test(unprivileged, in_a_user_namespace_it_switches_within_the_map_and_refuses_wh
 	try_namespace(FSB_PERMISSIONS_CLIENT, true);
 }
 
+/* The namespace's root has no power over what belongs to somebody outside of it. */
+static int ask_for_groups_of_root(struct fsb_filesystem *fs)
+{
+	struct actor a;
+
+	EXPECT(actor_serve(&a, fs, &root), 0);
+	fsb_context_unset_groups(&a.ctx);
+	EXPECT(act_open(&a, "outside", O_RDONLY), -EACCES);
+	EXPECT(fsb_context_set_groups(&a.ctx, 1, team), 0);
+	EXPECT(act_open(&a, "outside", O_RDONLY), -EACCES);
+	EXPECT(fsb_context_set_groups(&a.ctx, 0, NULL), 0);
+	EXPECT(act_open(&a, "outside", O_RDONLY), 0);
+	actor_clear(&a);
+	return 0;
+}
+
+Test(unprivileged, in_a_user_namespace_roots_groups_have_to_be_known)
+{
+	struct fixture f;
+
+	in_memory();
+	make_mapped_tree(&f);
+	host_file(&f, "outside", 0604, "", 0);
+	must(fchownat(f.host, "outside", 5, MAPPED_FROM + TEAM, 0));
+	must_serve_inside(&(struct server){ f.dir, FSB_PERMISSIONS_SERVER, become_root_inside,
+					    ask_for_groups_of_root, true },
+			  "allow");
+	fixture_end(&f);
+}
+
 /* It cannot take off the groups that it came with, so it can be nobody else. */
 static int serve_nobody(struct fsb_filesystem *fs)
 {
