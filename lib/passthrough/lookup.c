@@ -19,6 +19,12 @@ int entry_fill(struct passthrough *pt, uint64_t nodeid, int fd, struct fsb_entry
 	return attributes_of_fd(pt, fd, &entry->attr);
 }
 
+static void note_names(struct inode *inode, const struct fsb_attr *attr)
+{
+	if (attr->nlink > 1 && !S_ISDIR(attr->mode))
+		atomic_store_explicit(&inode->linked, true, memory_order_relaxed);
+}
+
 /* Return: 1 when the inode had a descriptor already; 0; or a negative errno. */
 static int look_up_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
 {
@@ -32,8 +38,7 @@ static int look_up_fd(struct passthrough *pt, int fd, struct fsb_entry *entry)
 	int had = inode_lookup(pt, fd, entry->attr.mode, &inode);
 	if (had < 0)
 		return had;
-	if (entry->attr.nlink > 1 && !S_ISDIR(entry->attr.mode))
-		atomic_store_explicit(&inode->linked, true, memory_order_relaxed);
+	note_names(inode, &entry->attr);
 	entry->nodeid = inode->nodeid;
 	entry->attr_timeout_ns = backing_attr_timeout(pt, inode);
 	inode_put(pt, inode);
@@ -85,10 +90,12 @@ static int entry_of_known_name(struct passthrough *pt, const struct fsb_context 
 	if (!inode)
 		return -ESTALE;
 	err = entry_fill(pt, inode->nodeid, inode_fd(pt, inode), entry);
-	if (err)
+	if (err) {
 		inode_forget(pt, inode->nodeid, 1);
-	else
+	} else {
+		note_names(inode, &entry->attr);
 		entry->attr_timeout_ns = backing_attr_timeout(pt, inode);
+	}
 	inode_put(pt, inode);
 	return err;
 }

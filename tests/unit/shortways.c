@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Where the passthrough takes a shorter way to what the client knows it does the same as by the longer one. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "operating.h"
+
+static struct fixture f;
+
+static void set_up(void)
+{
+	in_memory();
+	fixture_make(&f);
+}
+
+static void tear_down(void)
+{
+	fixture_end(&f);
+}
+
+TestSuite(shortways, .init = set_up, .fini = tear_down, .timeout = 60);
+
+/* Have the directory's names looked up without opening them. */
+static void become_known(const char *name)
+{
+	(void)nodeid_of(&f, name);
+	(void)nodeid_of(&f, name);
+}
+
+/* ---- A file with several names ---- */
+
+static int watch(const char *name)
+{
+	char path[128];
+	int fd = (int)must(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+
+	snprintf(path, sizeof(path), "%s/%s", f.dir, name);
+	must(inotify_add_watch(fd, path, IN_OPEN));
+	return fd;
+}
+
+Test(shortways, a_file_that_got_another_name_is_opened_by_the_one_that_was_looked_up)
+{
+	char events[4096];
+
+	host_file(&f, "file", 0666, "bytes", 5);
+	must(mkdirat(f.host, "dir", 0777));
+	fixture_start(&f);
+	become_known("file");
+	must(linkat(f.host, "file", f.host, "dir/other", 0));
+	int fd = watch("dir");
+	close_file(&f, open_node(&f, nodeid_of(&f, "file"), O_RDWR));
+	cr_expect_eq(read(fd, events, sizeof(events)), -1, "opened by the other name");
+	close(fd);
+}
+
+/* ---- What is not opened ---- */
+
+Test(shortways, a_file_that_is_not_opened_is_always_ready)
+{
+	struct fsb_create how = { .mode = S_IFREG | 0600, .flags = O_RDWR };
+	struct fsb_entry entry;
+	struct fsb_open opened;
+	uint32_t events = 0;
+
+	f.config.no_open = true;
+	fixture_start(&f);
+	must_be(f.fs->ops->create(f.fs, &f.ctx, FSB_ROOT_NODEID, "new", &how, &entry, &opened), 0);
+	must_be(f.fs->ops->poll(f.fs, &f.ctx, entry.nodeid, opened.fh, 1, false, POLLIN | POLLOUT, &events), 0);
+	cr_expect_eq(events, POLLIN | POLLOUT, "%x", events);
+}
