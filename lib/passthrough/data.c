@@ -322,9 +322,13 @@ int passthrough_poll(struct fsb_filesystem *fs, const struct fsb_context *ctx, u
 {
 	struct passthrough *pt = passthrough_of(fs);
 	_cleanup_handle_ struct handle_use use = { pt, NULL };
-	int err = handle_get_any(pt, fh, &use.handle);
 
 	(void)ctx, (void)nodeid, (void)kh, (void)notify; /* files and directories are always ready: nothing will change */
+	if (fh == 0 && (pt->no_open || pt->no_opendir)) {
+		*revents = events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+		return 0;
+	}
+	int err = handle_get_any(pt, fh, &use.handle);
 	if (err)
 		return err;
 	struct pollfd poll_fd = { .fd = use.handle->fd, .events = (short)events };
