@@ -106,6 +106,10 @@ static int make_entry(struct fsb_filesystem *fs, const struct fsb_context *ctx, 
 	int dirfd = directory_to_change(&dir, parent, name);
 	if (dirfd < 0)
 		return dirfd;
+	/* Where an inode takes a descriptor of its own, it is asked for before there is one. */
+	int err = dir.inode->mount->handles ? 0 : budget_check(pt);
+	if (err)
+		return err;
 	int fd = make(pt, ctx, dirfd, name, making);
 	return fd < 0 ? fd : entry_of_fd(pt, fd, entry);
 }

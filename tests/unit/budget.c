@@ -5,9 +5,13 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "operating.h"
@@ -263,6 +267,48 @@ Test(budget, removals_wait_for_what_the_client_is_about_to_forget)
 	}
 	must_be(pthread_join(forgetting, NULL), 0);
 	leave(&r.c);
+}
+
+/* Without this capability no file can be opened by its handle, so each inode holds a descriptor. */
+static void lose_handles(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	must(syscall(SYS_capget, &header, data));
+	data[0].effective &= ~(1u << CAP_DAC_READ_SEARCH);
+	data[0].permitted &= ~(1u << CAP_DAC_READ_SEARCH);
+	must(syscall(SYS_capset, &header, data));
+}
+
+Test(budget, what_there_is_no_descriptor_for_is_not_made)
+{
+	struct fsb_create how = { .mode = S_IFREG | 0600, .flags = O_RDWR };
+	struct fsb_entry entry;
+	struct fsb_open opened;
+	unsigned int known = 0;
+	struct clients c;
+	int err = 0;
+
+	lose_handles();
+	come(&c, SHARE, 0);
+	struct fsb_filesystem *fs = c.greedy.fs;
+	struct fsb_context *ctx = &c.greedy.ctx;
+	for (; known < MANY && !err; known += !err) {
+		char name[16];
+		snprintf(name, sizeof(name), "%u", known);
+		err = fs->ops->lookup(fs, ctx, FSB_ROOT_NODEID, name, &entry);
+	}
+	cr_expect_eq(err, -ENFILE, "%d", err);
+	cr_expect_eq(known, SHARE - 1, "%u", known);
+	must_be(fs->ops->mkdir(fs, ctx, FSB_ROOT_NODEID, "new", &how, &entry), -ENFILE);
+	must_be(fs->ops->mknod(fs, ctx, FSB_ROOT_NODEID, "new", &how, &entry), -ENFILE);
+	must_be(fs->ops->symlink(fs, ctx, FSB_ROOT_NODEID, "new", "target", &how, &entry), -ENFILE);
+	must_be(fs->ops->create(fs, ctx, FSB_ROOT_NODEID, "new", &how, &entry, &opened), -ENFILE);
+	cr_expect_eq(faccessat(c.greedy.host, "new", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	/* What is known may be removed. */
+	must_be(fs->ops->unlink(fs, ctx, FSB_ROOT_NODEID, "0"), 0);
+	leave(&c);
 }
 
 Test(budget, sizes_that_make_no_sense_are_refused)
