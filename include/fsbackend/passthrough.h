@@ -101,7 +101,8 @@ struct fsb_passthrough_budget;
  *               It costs a GETATTR a step of a walk, since the client is to check by what is true now
  * @no_open, @no_opendir: files and directories are not opened where the client can do without (fewer round trips, but the
  *               permission to read or write is then checked by the client only: not with FSB_PERMISSIONS_SERVER;
- *               and no_open not with FSB_LOCKS_HOST, whose locks go with the last close)
+ *               and no_open not with FSB_LOCKS_HOST, whose locks go with the last close). Without CAP_DAC_OVERRIDE files are opened all the
+ *               same, as each request would have to open them again, which their mode need not allow any more
  * @direct_io:   O_DIRECT of the client goes through to the host's files (default false: taken off)
  * @announce_submounts: mount points below the source are shown as such (default true)
  * @max_fds:     how many file descriptors inodes may hold, 0 (default) for a quarter of the soft RLIMIT_NOFILE as it is now. Calls in

@@ -560,6 +560,11 @@ bool credentials_can_register(const struct server_credentials *own)
 	return own->can_switch && (own->effective & CAP(CAP_SYS_ADMIN));
 }
 
+bool credentials_can_open_again(const struct server_credentials *own)
+{
+	return own->effective & CAP(CAP_DAC_OVERRIDE);
+}
+
 mode_t credentials_mode(mode_t mode, mode_t mask)
 {
 	if (!fsb_thread_is_donated())

@@ -90,6 +90,9 @@ unsigned int credentials_kill(const struct fsb_context *ctx, int fd);
 /** Whether WEAR_REGISTER gives the capability. */
 bool credentials_can_register(const struct server_credentials *own);
 
+/** Whether the server may open whatever its client has opened, also when the file's mode does not let it. */
+bool credentials_can_open_again(const struct server_credentials *own);
+
 /**
  * Until the scope's end go on without any power over files, with the exception that a set-group-id bit may be kept: for what only the
  * owner may do to what was just made. Return: 0 or a negative errno.

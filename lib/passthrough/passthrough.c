@@ -36,7 +36,7 @@ static uint64_t wanted_capabilities(const struct passthrough *pt, const struct f
 	if (config->announce_submounts)
 		want |= FSB_CAP_SUBMOUNTS;
 	/* What is not opened cannot be truncated by it. And a client that has to clear set-id bits itself forgets to when it opens. */
-	if (config->no_open && (capable & FSB_CAP_NO_OPEN_SUPPORT))
+	if (config->no_open && (capable & FSB_CAP_NO_OPEN_SUPPORT) && credentials_can_open_again(&pt->own))
 		want |= FSB_CAP_NO_OPEN_SUPPORT | (config->cache == FSB_CACHE_NONE ? 0 : FSB_CAP_AUTO_INVAL_DATA);
 	else if (capable & FSB_CAP_HANDLE_KILLPRIV_V2)
 		want |= FSB_CAP_ATOMIC_O_TRUNC;

@@ -75,3 +75,33 @@ Test(shortways, a_file_that_is_not_opened_is_always_ready)
 	must_be(f.fs->ops->poll(f.fs, &f.ctx, entry.nodeid, opened.fh, 1, false, POLLIN | POLLOUT, &events), 0);
 	cr_expect_eq(events, POLLIN | POLLOUT, "%x", events);
 }
+
+/* As a user without any power over files. Return: the line that failed, or 0. */
+static int write_what_is_made_read_only(void *arg)
+{
+	struct fsb_init init = { .minor = 45, .capable = UINT64_MAX, .max_write = 1 << 20, .time_gran_ns = 1 };
+	struct fsb_create how = { .mode = S_IFREG | 0400, .flags = O_WRONLY };
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	struct fsb_transfer from;
+	struct fsb_entry entry;
+	struct fsb_open opened;
+	struct fsb_filesystem *fs;
+
+	(void)arg;
+	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0 || fsb_passthrough_new(&f.config, &fs) < 0)
+		return __LINE__;
+	struct fsb_context ctx = caller(1000, 1000);
+	if (fs->ops->init(fs, &init) < 0 ||
+	    fs->ops->create(fs, &ctx, FSB_ROOT_NODEID, "new", &how, &entry, &opened) < 0)
+		return __LINE__;
+	fsb_transfer_init(&from, &iov, 1, 1);
+	if (fs->ops->write(fs, &ctx, entry.nodeid, opened.fh, 0, 1, O_WRONLY, 0, 0, &from) != 1)
+		return __LINE__;
+	return 0;
+}
+
+Test(shortways, who_cannot_open_again_whatever_was_opened_keeps_it_open)
+{
+	f.config.no_open = true;
+	must_be(in_child(write_what_is_made_read_only, NULL), 0);
+}
