@@ -187,7 +187,8 @@ FSB_API int fsb_passthrough_new(const struct fsb_passthrough_config *config, str
  * Each passthrough may always hold @share of them. @pool more are there for whoever needs them, where none gets more than
  * it leaves to others: one on its own half of them, two a third each. Whoever is at its limit gets ENFILE (ENOLCK for locks) for what would take one
  * more, until it closes or forgets something, and removes files that it knows no faster than it forgets them. Calls that run at the same time may
- * exceed the limit by one each.
+ * exceed the limit by one each. Two of them, of all passthroughs, may wait up to two seconds for a client at its limit that is forgetting what it
+ * removed.
  *
  * @share, @pool: descriptors, each below 2^31; a @share of 0 makes no sense
  * @budget: filled; to be freed by fsb_passthrough_budget_free() after the passthroughs that use it

@@ -11,12 +11,14 @@
  * @share:   that each one may hold whatever others do
  * @pool:    for what goes beyond
  * @members: whoever shares it
+ * @waiting: calls that wait for FORGETs
  */
 struct fsb_passthrough_budget {
 	pthread_mutex_t lock;
 	unsigned int share;
 	unsigned int pool;
 	struct passthrough *members;
+	atomic_uint waiting;
 };
 
 int fsb_passthrough_budget_new(unsigned int share, unsigned int pool,
@@ -107,9 +109,9 @@ bool budget_has_room(struct passthrough *pt)
 
 /*
  * A client that removes many files at once may be faster than its own FORGETs, which come later and
- * by another thread. They are waited for as long as they come. Return: whether there is room.
+ * by another thread. They are waited for as long as they come.
  */
-static bool wait_for_forgets(struct passthrough *pt)
+static void await_forgets(struct passthrough *pt)
 {
 	enum { MILLISECONDS = 2000, SILENCE = 300 };
 	const struct timespec millisecond = { .tv_nsec = 1000000 };
@@ -123,8 +125,22 @@ static bool wait_for_forgets(struct passthrough *pt)
 		least = now < least ? now : least;
 		nanosleep(&millisecond, NULL);
 		if (budget_has_room(pt))
-			return true;
+			break;
 	}
+}
+
+/*
+ * Each that waits keeps a thread from everybody, those included that could forget something: no
+ * more than a few may, whatever clients do. Return: whether there is room.
+ */
+static bool wait_for_forgets(struct passthrough *pt)
+{
+	enum { WAITING_MOST = 2 };
+	struct fsb_passthrough_budget *budget = pt->config.budget;
+
+	if (atomic_fetch_add(&budget->waiting, 1) < WAITING_MOST)
+		await_forgets(pt);
+	atomic_fetch_sub(&budget->waiting, 1);
 	return budget_has_room(pt);
 }
 

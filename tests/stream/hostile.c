@@ -758,6 +758,30 @@ Test(hostile, one_that_removes_files_without_end_and_forgets_none)
 	peer_close(&greedy.peer);
 }
 
+/* Whoever removes more than it forgets is waited for; that keeps nobody else waiting. */
+Test(hostile, some_that_ask_for_more_than_they_may_have_and_forget_nothing)
+{
+	enum { CLIENTS = 4, MANY = 20000, ASKED = 50 };
+	static struct greedy greedy[CLIENTS];
+	uint64_t nodeid, fh;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		greedy_come(&greedy[i]);
+		int count = 0, err = make_and_remove(&greedy[i], i * MANY, &nodeid);
+		while (!err && count++ < MANY)
+			err = open_once(&greedy[i], &fh);
+		cr_assert_eq(err, -ENFILE, "%d after %d", err, count);
+	}
+	for (int i = 0; i < CLIENTS * ASKED; i++) {
+		struct fuse_open_in open_in = { .flags = O_RDWR };
+		cr_assert(peer_ask(&greedy[i % CLIENTS].peer, FUSE_OPEN, greedy[i % CLIENTS].file, &open_in,
+				   sizeof(open_in)));
+	}
+	others_must_be_fast();
+	for (int i = 0; i < CLIENTS; i++)
+		peer_close(&greedy[i].peer);
+}
+
 /* ---- Groups ---- */
 
 Test(hostile, a_set_of_groups_that_was_not_defined)
