@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Where the passthrough takes a shorter way to what the client knows it does the same as by the longer one. */
+/* Where the passthrough takes a shorter way to what the client knows it does the same as by the
+ * longer one. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -72,14 +73,18 @@ Test(shortways, a_file_that_is_not_opened_is_always_ready)
 	f.config.no_open = true;
 	fixture_start(&f);
 	must_be(f.fs->ops->create(f.fs, &f.ctx, FSB_ROOT_NODEID, "new", &how, &entry, &opened), 0);
-	must_be(f.fs->ops->poll(f.fs, &f.ctx, entry.nodeid, opened.fh, 1, false, POLLIN | POLLOUT, &events), 0);
+	must_be(f.fs->ops->poll(f.fs, &f.ctx, entry.nodeid, opened.fh, 1, false, POLLIN | POLLOUT,
+				&events),
+		0);
 	cr_expect_eq(events, POLLIN | POLLOUT, "%x", events);
 }
 
 /* As a user without any power over files. Return: the line that failed, or 0. */
 static int write_what_is_made_read_only(void *arg)
 {
-	struct fsb_init init = { .minor = 45, .capable = UINT64_MAX, .max_write = 1 << 20, .time_gran_ns = 1 };
+	struct fsb_init init = {
+		.minor = 45, .capable = UINT64_MAX, .max_write = 1 << 20, .time_gran_ns = 1
+	};
 	struct fsb_create how = { .mode = S_IFREG | 0400, .flags = O_WRONLY };
 	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
 	struct fsb_transfer from;
@@ -88,7 +93,8 @@ static int write_what_is_made_read_only(void *arg)
 	struct fsb_filesystem *fs;
 
 	(void)arg;
-	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0 || fsb_passthrough_new(&f.config, &fs) < 0)
+	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0 ||
+	    fsb_passthrough_new(&f.config, &fs) < 0)
 		return __LINE__;
 	struct fsb_context ctx = caller(1000, 1000);
 	if (fs->ops->init(fs, &init) < 0 ||
