@@ -58,15 +58,16 @@ static int open_for_exec(struct passthrough *pt, const struct fsb_context *ctx, 
  */
 static bool opens_by_handle(const struct passthrough *pt, const struct inode *inode)
 {
-	return pt->config.permissions == FSB_PERMISSIONS_CLIENT && inode->mount->handles && S_ISREG(inode->type) &&
-	       !atomic_load_explicit(&inode->linked, memory_order_relaxed);
+	return pt->config.permissions == FSB_PERMISSIONS_CLIENT && inode->mount->handles && !inode->mount->foreign &&
+	       S_ISREG(inode->type) && !atomic_load_explicit(&inode->linked, memory_order_relaxed);
 }
 
 static int open_again(struct passthrough *pt, const struct inode *inode, int path, int flags)
 {
 	if (opens_by_handle(pt, inode)) {
 		int fd = inode_open_handle(pt, inode, flags | O_NONBLOCK | O_NOCTTY);
-		if (fd >= 0)
+		/* A full table has been waited for once. */
+		if (fd >= 0 || fd == -ENFILE)
 			return fd;
 	}
 	return reopen(pt, path, inode->type, flags);

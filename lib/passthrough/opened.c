@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* What is remembered of an inode from its first open on. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "passthrough.h"
 
 /*
- * After so long a further change has another ctime. File systems of the host take it from the kernel's clock, which ticks every 10 ms or
- * faster; a whole second may come from one that counts nothing less.
+ * After so long what was changed then is to be seen, and a further change has another ctime. File systems of the host take it from the kernel's
+ * clock, which ticks every 10 ms or faster; a whole second may come from one that counts nothing less. Names come and go at once, under the
+ * directory's lock. But a write has its ctime when it begins, and brings its bytes as long as it takes.
  */
-enum { SETTLED_MS = 100, SETTLED_COARSE_MS = 3000 };
+enum { NAMES_SETTLED_MS = 100, SETTLED_MS = 3000 };
 
 struct opened *opened_get(struct inode *inode)
 {
@@ -37,7 +39,8 @@ static bool has_settled(bool foreign, const struct fsb_attr *attr)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	int64_t limit_ms = foreign || attr->ctime.nsec == 0 ? SETTLED_COARSE_MS : SETTLED_MS;
+	bool fine = S_ISDIR(attr->mode) && !foreign && attr->ctime.nsec != 0;
+	int64_t limit_ms = fine ? NAMES_SETTLED_MS : SETTLED_MS;
 	int64_t limit_ns = now.tv_nsec - limit_ms % 1000 * 1000000;
 	int64_t limit_s = now.tv_sec - limit_ms / 1000 - (limit_ns < 0);
 	if (limit_ns < 0)

@@ -42,8 +42,8 @@ struct opened *opened_get(struct inode *inode);
 
 /**
  * Whether the file or directory is as it was at the last call, by its present attributes, as far as
- * that can be told: not right after its last change, as a further one at the same tick of the file
- * system's clock would not show. @foreign: that clock may not be ours.
+ * that can be told: not soon after its last change, which may go on, or hide a further one at the
+ * same tick of the file system's clock. @foreign: that clock may not be ours.
  */
 bool opened_unchanged(struct opened *opened, bool foreign, const struct fsb_attr *attr);
 

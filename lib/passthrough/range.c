@@ -67,7 +67,7 @@ int passthrough_fallocate(struct fsb_filesystem *fs, const struct fsb_context *c
 	err = wear_writer(pt, ctx, file.fd, &worn);
 	if (err)
 		return err;
-	return fallocate(file.fd, mode, (off_t)offset, (off_t)length) < 0 ? -errno : 0;
+	return fallocate(file.fd, mode, (off_t)offset, (off_t)length) < 0 ? -errno : file_use_written(&file);
 }
 
 int passthrough_lseek(struct fsb_filesystem *fs, const struct fsb_context *ctx, uint64_t nodeid,
@@ -141,7 +141,10 @@ ssize_t passthrough_copy_file_range(struct fsb_filesystem *fs, const struct fsb_
 	off_t in = (off_t)copy->off_in, out = (off_t)copy->off_out;
 	size_t length = copy->len < COPY_MAX ? (size_t)copy->len : COPY_MAX;
 	ssize_t copied = copy_file_range(both.in.fd, &in, both.out.fd, &out, length, 0);
-	return copied < 0 ? -errno : copied;
+	if (copied < 0)
+		return -errno;
+	err = file_use_written(&both.out);
+	return err ? err : copied;
 }
 
 /* Share exactly @length bytes, in one step. */
@@ -211,5 +214,7 @@ ssize_t passthrough_remap_file_range(struct fsb_filesystem *fs, const struct fsb
 		return err;
 	uint64_t length = copy->len;
 	err = length > 0 ? share(&both, copy, length) : share_to_end(&both, copy, &length);
+	if (!err)
+		err = file_use_written(&both.out);
 	return err ? err : (ssize_t)length;
 }

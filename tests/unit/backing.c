@@ -444,18 +444,16 @@ Test(backing, the_capability_to_register_does_not_show_users_more_than_before)
 
 /* ---- What was seen at the last open ---- */
 
-static bool unchanged_on(bool foreign, struct opened *opened, int64_t sec, uint32_t nsec, uint64_t size)
+static bool unchanged_since(bool foreign, struct opened *opened, mode_t type, struct fsb_time ctime, uint64_t size)
 {
-	const struct fsb_attr attr = { .size = size,
-				       .ctime = { sec, nsec },
-				       .mode = S_IFREG | 0644 };
+	const struct fsb_attr attr = { .size = size, .ctime = ctime, .mode = type | 0644 };
 
 	return opened_unchanged(opened, foreign, &attr);
 }
 
 static bool unchanged(struct opened *opened, int64_t sec, uint32_t nsec, uint64_t size)
 {
-	return unchanged_on(false, opened, sec, nsec, size);
+	return unchanged_since(false, opened, S_IFREG, (struct fsb_time){ sec, nsec }, size);
 }
 
 Test(backing, a_file_is_unchanged_when_neither_size_nor_ctime_has)
@@ -484,8 +482,8 @@ Test(backing, a_file_that_changed_just_now_may_have_changed_again)
 	start(FSB_BACKING_OFF);
 }
 
-/* Whether a change at the beginning of this second is taken for long ago. Again when the machine stood still meanwhile. */
-static bool is_settled(bool foreign, uint32_t nsec)
+/* Whether a change of a second ago is taken for complete. Again when the machine stood still meanwhile. */
+static bool is_settled(bool foreign, mode_t type, uint32_t nsec)
 {
 	struct timespec before, after;
 	bool settled;
@@ -493,17 +491,19 @@ static bool is_settled(bool foreign, uint32_t nsec)
 	do {
 		struct opened opened = { 0 };
 		must(clock_gettime(CLOCK_REALTIME, &before));
-		(void)unchanged_on(foreign, &opened, before.tv_sec - 1, nsec, 10);
-		settled = unchanged_on(foreign, &opened, before.tv_sec - 1, nsec, 10);
+		const struct fsb_time ctime = { before.tv_sec - 1, nsec };
+		(void)unchanged_since(foreign, &opened, type, ctime, 10);
+		settled = unchanged_since(foreign, &opened, type, ctime, 10);
 		must(clock_gettime(CLOCK_REALTIME, &after));
 	} while (after.tv_sec != before.tv_sec);
 	return settled;
 }
 
-Test(backing, a_change_is_long_ago_after_seconds_only_where_the_clock_is_coarse_or_anothers)
+Test(backing, names_that_changed_a_second_ago_have_settled_and_bytes_have_not)
 {
-	cr_expect(is_settled(false, 1));
-	cr_expect(!is_settled(false, 0), "whole seconds");
-	cr_expect(!is_settled(true, 1), "another machine's clock");
+	cr_expect(is_settled(false, S_IFDIR, 1));
+	cr_expect(!is_settled(false, S_IFDIR, 0), "whole seconds");
+	cr_expect(!is_settled(true, S_IFDIR, 1), "another machine's clock");
+	cr_expect(!is_settled(false, S_IFREG, 1), "a write may go on");
 	start(FSB_BACKING_OFF);
 }
