@@ -110,6 +110,9 @@ int entry_of_name(struct passthrough *pt, const struct fsb_context *ctx, struct 
 			return err;
 	}
 	int fd = open_name_judged(pt, ctx, dirfd, name);
+	/* What is known needs none. */
+	if (fd == -ENFILE && !pt->avoided && entry_of_known_name(pt, ctx, dirfd, name, entry) == 0)
+		return 0;
 	if (fd < 0)
 		return fd;
 	int had = look_up_fd(pt, fd, entry);

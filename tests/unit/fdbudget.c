@@ -694,7 +694,9 @@ Test(fdbudget, without_handles_a_full_table_is_enfile_for_everything_that_needs_
 		     -ENFILE);
 	cr_expect_eq(faccessat(full.f.host, "0/new", F_OK, 0), -1);
 	cr_expect_eq(faccessat(full.f.host, "0/link", F_OK, 0), -1);
-	/* What needs none goes on. */
+	/* What needs none goes on: what is known is found again, too. */
+	cr_expect_eq(lookup_number(&full.f, full.directory, 0, &nodeid), 0);
+	cr_expect_eq(nodeid, full.files[0]);
 	cr_expect_eq(fs->ops->getattr(fs, ctx, full.files[0], NULL, &attr, &timeout), 0);
 	cr_expect_eq(fs->ops->access(fs, ctx, full.files[0], R_OK), 0);
 	cr_expect_eq(fs->ops->unlink(fs, ctx, full.directory, "399"), 0);

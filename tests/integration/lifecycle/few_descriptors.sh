@@ -57,7 +57,10 @@ all_can_be_used_some_at_a_time()
 	local number
 
 	for ((number = 1; number <= files; number++)); do
-		[[ $(cat "$MNT/dir/file$number") == "$number" ]] || return 1
+		[[ $(cat "$MNT/dir/file$number") == "$number" ]] || {
+			echo 2 >/proc/sys/vm/drop_caches
+			return 1
+		}
 		((number % 50)) || echo 2 >/proc/sys/vm/drop_caches
 	done
 }
