@@ -116,7 +116,7 @@ remove_tree()
 # What holds them open counts the server's descriptors meanwhile.
 hold_some()
 {
-	export -f count_fds fds_must_be_at_most fail
+	export -f within fds_are_at_most count_fds fds_must_be_at_most fail
 	export fds_at_start server_pid
 	"$FSBACKEND_SCALE_TOOLS/wander" "$2" "$1" 300 \
 		bash -c "fds_must_be_at_most $((budget + 300)) && [[ \$(count_fds) -ge 300 ]]"
