@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import time
 
 from . import client
 from .servers import Fleet
@@ -24,6 +25,7 @@ CONFIGURATIONS = (
 NAME = "file"
 COLD = "cold"  # what is read is in the host's cache, but not in the client's, which is another
 TIMED = "timed"  # as long as a measurement takes, rather than once through the file
+REST_S = 4  # what was written just before may still be written to, so nobody keeps it over an open
 # On a tmpfs, where no disk takes part.
 CACHED_JOBS = {
     "write": ("--rw=write", "--bs=1M"),
@@ -94,6 +96,8 @@ def measure_jobs(jobs, directory, settings, report):
         report.start_group("data", rounds * len(jobs) * len(fleet.servers))
         for number in range(rounds):
             for job in jobs:
+                if COLD in jobs[job]:
+                    time.sleep(REST_S)
                 for server in fleet.in_turn(number):
                     measured = transfer(job, server, settings.megabytes, settings.seconds)
                     report.add(job, server.configuration.name, measured, round=number)
