@@ -32,7 +32,7 @@ struct dirstream {
  * @dir:   NULL for files
  * @file:  no directory; counted by backing_begin()
  * @fd:    -1 for one of a former process that nobody has used since; then @inode is NULL for one whose inode is lost
- * @mirror: its slot in the mirror, 0 for none
+ * @mirror: its slot in the mirror, 0 for none, or none any more; under the shard's lock
  */
 struct handle {
 	struct hash_link link;

@@ -257,13 +257,18 @@ void state_remove_handle(struct passthrough *pt, struct handle *handle)
 		return;
 	set_check(handle_slot(state, handle->mirror), 0);
 	put_back(state, &state->handles, handle->fh & (STATE_SHARDS - 1), handle->mirror);
+	/* Who still uses the handle does not write to what will be another's. */
+	handle->mirror = 0;
 }
 
 void state_flag_handle(struct passthrough *pt, struct handle *handle, int flags)
 {
+	struct handle_shard *shard = &pt->handles.shards[handle->fh & (HANDLE_SHARDS - 1)];
+
+	pthread_mutex_lock(&shard->lock);
 	if (handle->mirror)
-		__atomic_store_n(&handle_slot(pt->state, handle->mirror)->flags, flags,
-				 __ATOMIC_RELAXED);
+		handle_slot(pt->state, handle->mirror)->flags = flags;
+	pthread_mutex_unlock(&shard->lock);
 }
 
 /* ---- Loading ---- */

@@ -160,7 +160,7 @@ void state_count_inode(struct passthrough *pt, struct inode *inode);
 void state_add_handle(struct passthrough *pt, struct handle *handle, uint64_t next);
 /** leaves it, */
 void state_remove_handle(struct passthrough *pt, struct handle *handle);
-/** or has other flags. Without the lock. */
+/** or has other flags. It may have left by now; takes the lock itself. */
 void state_flag_handle(struct passthrough *pt, struct handle *handle, int flags);
 
 /** A mount is gone. */

@@ -215,6 +215,34 @@ Test(state, flags_that_the_client_changed_meanwhile_count)
 	end(&life);
 }
 
+Test(state, flags_of_a_handle_that_was_closed_meanwhile_do_not_become_anothers)
+{
+	struct life life;
+	struct handle *writer;
+	uint64_t readers[HANDLE_SHARDS];
+
+	begin(&life);
+	struct passthrough *pt = passthrough_of(life.f.fs);
+	host_file(&life.f, "own", 0644, "own", 3);
+	host_file(&life.f, "other", 0644, "other", 5);
+	uint64_t own = open_file(&life.f, "own", O_RDWR);
+	/* A write is under way while the client closes the handle, and opens others: one is put
+	 * where it was. */
+	must_be(handle_get(pt, own, HANDLE_FILE, &writer), 0);
+	close_file(&life.f, own);
+	for (int i = 0; i < HANDLE_SHARDS; i++)
+		readers[i] = open_file(&life.f, "other", O_RDONLY);
+	state_flag_handle(pt, writer, O_RDWR | O_APPEND);
+	handle_put(pt, writer);
+	die_and_come_back(&life);
+	for (int i = 0; i < HANDLE_SHARDS; i++) {
+		must_be(write_handle(&life.f, readers[i], 0, O_RDONLY, "x"), -EBADF);
+		close_file(&life.f, readers[i]);
+	}
+	expect_content(&life, "other", "other");
+	end(&life);
+}
+
 /** Takes so many names, and notes them. */
 struct names {
 	struct fsb_dirlist list;
