@@ -218,8 +218,9 @@ static int open_again(struct passthrough *pt, const struct handle *handle)
 	if (err)
 		return err;
 	_cleanup_fd_ int fd = reopen(pt, path, handle->inode->type, flags);
-	/* The append-only flag of a file: see open_judged(). */
-	if (fd == -EPERM && (flags & O_ACCMODE) != O_RDONLY)
+	/* The append-only flag of a file: see open_judged(). Others write where they say, or not at
+	 * all. */
+	if (fd == -EPERM && (handle->flags & O_APPEND))
 		fd = reopen(pt, path, handle->inode->type, flags | O_APPEND);
 	if (fd >= 0 && handle->dir)
 		err = dirstream_begin(pt, handle->dir, fd);

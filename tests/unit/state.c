@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
 
 #include "fixture.h"
 #include "passthrough/passthrough.h"
@@ -240,6 +243,36 @@ Test(state, flags_of_a_handle_that_was_closed_meanwhile_do_not_become_anothers)
 		close_file(&life.f, readers[i]);
 	}
 	expect_content(&life, "other", "other");
+	end(&life);
+}
+
+static void set_append_only(struct life *life, const char *name, bool append_only)
+{
+	int fd = (int)must(openat(life->f.host, name, O_RDONLY | O_CLOEXEC));
+	int flags = 0;
+	int result = ioctl(fd, FS_IOC_GETFLAGS, &flags);
+
+	flags = append_only ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+	result = result < 0 ? result : ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	close(fd);
+	if (result < 0)
+		cr_skip_test("this user cannot make files append-only");
+}
+
+Test(state, what_is_written_at_an_offset_is_never_appended_instead)
+{
+	struct life life;
+
+	begin(&life);
+	host_file(&life.f, "file", 0644, "content", 7);
+	uint64_t fh = open_file(&life.f, "file", O_RDWR);
+	set_append_only(&life, "file", true);
+	die_and_come_back(&life);
+	ssize_t written = write_handle(&life.f, fh, 0, O_RDWR, "C");
+	set_append_only(&life, "file", false);
+	cr_expect_eq(written, -EPERM, "%zd", written);
+	expect_content(&life, "file", "content");
+	close_file(&life.f, fh);
 	end(&life);
 }
 
