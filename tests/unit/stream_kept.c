@@ -140,6 +140,32 @@ Test(stream_kept, connections_are_lost_and_come_back_there_as_before)
 	cr_expect_eq(atomic_load(&streaming.runs[5]), 1);
 }
 
+Test(stream_kept, what_is_notified_of_before_the_first_connection_is_back_comes_by_it)
+{
+	struct hand first = { 0 };
+	uint8_t body[4096];
+
+	come(&first);
+	struct hand second = { 0 };
+	memcpy(second.token, first.token, TOKEN_SIZE);
+	cr_assert_eq(hand_greet(&second, wanted, 1), 0);
+	serve_anew();
+	cr_assert_eq(hand_greet(&second, wanted, 1), 0);
+	cr_expect_eq(second.welcome.epoch, 1);
+	struct fsb_server *server = atomic_load(&streaming.server);
+	cr_assert_eq(fsb_server_notify_inval_inode(server, 7, 0, 0), 0);
+	cr_assert_eq(fsb_server_notify_inval_inode(server, 8, 0, 0), 0);
+	cr_assert_eq(hand_greet(&first, wanted, 0), 0);
+	for (uint64_t nodeid = 7; nodeid <= 8; nodeid++) {
+		const struct fuse_notify_inval_inode_out *told = (void *)(body + 16);
+		cr_assert_eq(hand_receive(&first, body), FRAME_NOTIFY);
+		cr_expect_eq(told->ino, nodeid);
+	}
+	hand_lookup(&first, 0, 4, "5");
+	cr_expect_eq(hand_answer(&first, 4), 0);
+	close(second.fd);
+}
+
 Test(stream_kept, sets_of_groups_are_not_known_any_more)
 {
 	static const uint32_t groups[] = { 1, 0, 50, 0 };

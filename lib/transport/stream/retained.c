@@ -50,8 +50,10 @@ void retained_let_go(struct retained *frame)
 
 void retained_adopt(struct retained_list *list, uint32_t count)
 {
-	retained_clear(list);
-	list->sent = list->acked = count;
+	uint32_t waiting = list->sent - list->acked;
+
+	list->acked = count;
+	list->sent = count + waiting;
 }
 
 struct retained *retained_take_all(struct retained_list *list)

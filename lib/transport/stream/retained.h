@@ -60,8 +60,8 @@ void retained_let_go(struct retained *frame);
 /** Free one that was not added to a list. */
 void retained_free(struct retained *frame);
 
-/** Take over from another process: the other side has received @count frames, and nothing is left.
- */
+/** Take over from another process: the other side has received @count frames of its, and what was
+ * added here follows them. */
 void retained_adopt(struct retained_list *list, uint32_t count);
 
 /** Keep a frame: it is the next one. */
