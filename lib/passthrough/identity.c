@@ -265,17 +265,20 @@ int mount_restore(struct passthrough *pt, const struct state_mount *known, uint3
 	char path[PATH_MAX];
 	int id;
 
-	if (known->number == 0 || mountinfo_find(pt->inodes.root->fd, &wanted, path, sizeof(path)) < 0)
-		return -ESTALE;
+	int err = known->number ? mountinfo_find(pt->inodes.root->fd, &wanted, path, sizeof(path)) : -ESTALE;
+	if (err)
+		return err;
 	for (const struct mount *mount = list->first; mount; mount = mount->next)
 		if (mount->number == known->number || mount->id == wanted.id)
 			return -ESTALE;
 	_cleanup_fd_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
 	/* Another may have been mounted over it. */
-	if (fd < 0 || raw_identity(fd, "", &identity, &id) < 0 || id != wanted.id || id == list->root->id)
+	if (raw_identity(fd, "", &identity, &id) < 0 || id != wanted.id || id == list->root->id)
 		return -ESTALE;
 	struct mount *mount;
-	int err = mount_new(pt, fd, id, &identity, &mount);
+	err = mount_new(pt, fd, id, &identity, &mount);
 	if (err)
 		return err;
 	mount->number = known->number;

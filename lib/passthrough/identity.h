@@ -54,7 +54,7 @@ void mount_put(struct passthrough *pt, struct mount *mount);
 
 /**
  * Before anything runs: find a mount below the source again that the mirror has at @place. Counted for the caller.
- * Return: 0; -ESTALE when it is not there, is another, or has no handles; -ENOMEM; -ENFILE.
+ * Return: 0; -ENOMEM, -EMFILE, -ENFILE; another errno when it is not there, is another, or has no handles.
  */
 int mount_restore(struct passthrough *pt, const struct state_mount *known, uint32_t place, struct mount **restored);
 

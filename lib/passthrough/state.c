@@ -282,25 +282,37 @@ struct loading {
 	uint64_t lost;
 };
 
-/* A mount of the file's, counted for the caller. Return: it, or NULL. */
-static struct mount *find_mount(struct loading *loading, uint32_t place)
+/* Says nothing about what is in the file: another time it may be of use. */
+static bool is_want(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
+}
+
+/* A mount of the file's, counted for the caller. Return: 0; -ESTALE; or what there is none of. */
+static int find_mount(struct loading *loading, uint32_t place, struct mount **mount)
 {
 	struct passthrough *pt = loading->pt;
 
+	*mount = pt->mounts.root;
 	if (place == 0)
-		return pt->mounts.root;
+		return 0;
 	if (place > STATE_MOUNTS)
-		return NULL;
+		return -ESTALE;
 	struct mount **found = &loading->mounts[place - 1];
 	if (!loading->tried[place - 1]) {
 		struct state_mount copy = pt->state->header->mounts[place - 1];
+		int err = 0;
 		loading->tried[place - 1] = true;
 		if (copy.check == statefile_check(&copy.number, sizeof(copy) - 8))
-			(void)mount_restore(pt, &copy, place, found);
+			err = mount_restore(pt, &copy, place, found);
+		if (is_want(err))
+			return err;
 	}
-	if (*found)
-		(*found)->refs++;
-	return *found;
+	if (!*found)
+		return -ESTALE;
+	(*found)->refs++;
+	*mount = *found;
+	return 0;
 }
 
 static bool is_sound(const struct state *state, const struct state_inode *slot)
@@ -323,14 +335,14 @@ static int load_inode(struct loading *loading, uint32_t index)
 	if (!is_sound(pt->state, slot))
 		return -EINVAL;
 	memcpy(identity.bytes, slot->bytes, slot->length);
-	identity.mount = find_mount(loading, slot->mount);
-	if (!identity.mount)
-		return -ESTALE;
+	int err = find_mount(loading, slot->mount, &identity.mount);
+	if (err)
+		return err;
 	if (!identity.mount->handles || identity.type == IDENTITY_BY_NUMBER) {
 		identity_clear(pt, &identity);
 		return -ESTALE;
 	}
-	int err = inodes_restore(pt, &identity, slot->nodeid, slot->nlookup, slot->type, index);
+	err = inodes_restore(pt, &identity, slot->nodeid, slot->nlookup, slot->type, index);
 	if (err)
 		identity_clear(pt, &identity);
 	return err;
@@ -358,7 +370,7 @@ static int load_table(struct loading *loading, struct state_table *table,
 	for (uint32_t index = table->given; index > 0; index--) {
 		bool taken = *(uint64_t *)slot_at(table, index) != 0;
 		int err = taken ? load(loading, index) : 0;
-		if (err == -ENOMEM)
+		if (is_want(err))
 			return err;
 		loading->known += taken && !err;
 		loading->lost += taken && err;
@@ -373,13 +385,13 @@ static int load_table(struct loading *loading, struct state_table *table,
 /* The places of mounts that nobody refers to. */
 static void settle_mounts(struct loading *loading)
 {
-	struct state_mount *places = loading->pt->state->header->mounts;
+	struct passthrough *pt = loading->pt;
 
 	for (uint32_t i = 0; i < STATE_MOUNTS; i++) {
-		if (!loading->mounts[i])
-			set_check(&places[i], 0);
-		else
-			mount_put(loading->pt, loading->mounts[i]); /* ours */
+		if (loading->mounts[i])
+			mount_put(pt, loading->mounts[i]); /* ours */
+		else if (pt->state)
+			set_check(&pt->state->header->mounts[i], 0);
 	}
 }
 
@@ -395,6 +407,9 @@ static int load(struct passthrough *pt)
 	int err = load_table(&loading, &state->inodes, load_inode);
 	if (!err)
 		err = load_table(&loading, &state->handles, load_handle);
+	/* Then it stays as it is, for another time. */
+	if (err)
+		pt->state = NULL;
 	settle_mounts(&loading);
 	state->recovered = !err;
 	if (!err)
@@ -407,18 +422,21 @@ static int load(struct passthrough *pt)
 
 /* ---- The file ---- */
 
-static void describe_root(struct passthrough *pt, struct state_root *root)
+/* Return: 0, or why the boot is not known: then it is like no other. */
+static int describe_root(struct passthrough *pt, struct state_root *root)
 {
 	const struct inode *inode = pt->inodes.root;
 
 	memset(root, 0, sizeof(*root));
-	if (statefile_boot_id(root->boot) < 0)
+	int err = statefile_boot_id(root->boot);
+	if (err)
 		memset(root->boot, 0, sizeof(root->boot));
 	root->dev = pt->root_dev;
 	root->ino = pt->root_ino;
 	root->handle_type = inode->handle_type;
 	root->length = inode->length;
 	memcpy(root->bytes, inode->bytes, inode->length);
+	return err;
 }
 
 static uint64_t check_header(const struct state_header *header)
@@ -524,7 +542,9 @@ static int take_up(struct passthrough *pt)
 	struct state *state = pt->state;
 	struct state_root root;
 
-	describe_root(pt, &root);
+	int err = describe_root(pt, &root);
+	if (is_want(err))
+		return err;
 	bool empty = state->header->magic == 0;
 	const char *fault = empty ? NULL : find_fault(state, &root);
 	if (fault)
@@ -583,7 +603,7 @@ void state_reset(struct passthrough *pt)
 	struct state_root root;
 
 	pt->state = pt->mirror;
-	describe_root(pt, &root);
+	(void)describe_root(pt, &root);
 	int err = format(pt, &root);
 	if (!err)
 		return;

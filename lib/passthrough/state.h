@@ -139,8 +139,8 @@ struct state {
  * Take up the file that the configuration gives, once the root is known: what it says of the same
  * tree comes into the tables, all else is wiped.
  *
- * Return: 0; statefile_claim()'s errnos; -ENOMEM; -EINVAL for an offset that is not a page's;
- * errnos of fallocate(2), mmap(2).
+ * Return: 0; statefile_claim()'s errnos; -ENOMEM, -EMFILE, -ENFILE, with the file as it was;
+ * -EINVAL for an offset that is not a page's; errnos of fallocate(2), mmap(2).
  */
 int state_open(struct passthrough *pt, int fd, uint64_t offset);
 

@@ -462,6 +462,51 @@ Test(state, inodes_of_mounts_below_the_source_are_found_again_and_are_stale_with
 	end(&life);
 }
 
+/* As one that has so many descriptors more. Return: 0, or why it could not. */
+static int come_back_with(struct life *life, unsigned int descriptors)
+{
+	int next = (int)must(fcntl(life->file, F_DUPFD_CLOEXEC, 0));
+	struct rlimit before;
+
+	close(next);
+	must(getrlimit(RLIMIT_NOFILE, &before));
+	struct rlimit few = { (rlim_t)next + descriptors, before.rlim_max };
+	must(setrlimit(RLIMIT_NOFILE, &few));
+	int err = fsb_passthrough_new(&life->f.config, &life->f.fs);
+	must(setrlimit(RLIMIT_NOFILE, &before));
+	return err;
+}
+
+Test(state, a_want_of_descriptors_makes_nothing_stale)
+{
+	enum { ENOUGH = 64 };
+	struct life life;
+	struct fsb_entry entry;
+	char point[96], path[128];
+	unsigned int descriptors = 0;
+
+	in_own_mounts();
+	begin(&life);
+	must(mkdirat(life.f.host, "point", 0755));
+	snprintf(point, sizeof(point), "%s/point", life.f.dir);
+	must(mount("state", point, "tmpfs", 0, NULL));
+	snprintf(path, sizeof(path), "%s/file", point);
+	close((int)must(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644)));
+	uint64_t dir = nodeid_of(&life.f, "point");
+	must_be(life.f.fs->ops->lookup(life.f.fs, &life.f.ctx, dir, "file", &entry), 0);
+	die(&life);
+	while (come_back_with(&life, descriptors) < 0)
+		cr_assert_lt(descriptors++, ENOUGH);
+	cr_assert_gt(descriptors, 0);
+	cr_assert(fsb_passthrough_recovered(life.f.fs));
+	must_be(look_at(&life.f, dir), 0);
+	must_be(look_at(&life.f, entry.nodeid), 0);
+	die(&life);
+	must(umount(point));
+	come_back(&life);
+	end(&life);
+}
+
 /* ---- Files that are not sound ---- */
 
 static struct state_header *map_file(struct life *life, size_t *size)
