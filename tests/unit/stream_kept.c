@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -206,6 +207,33 @@ Test(stream_kept, the_name_alone_is_not_enough)
 	cr_expect_eq(hand_greet(&other, wanted, 0), -ESTALE);
 	cr_expect_eq(count_files(name), 1);
 	cr_expect_eq(hand_greet(&hand, wanted, 0), 0);
+}
+
+Test(stream_kept, a_want_of_descriptors_does_not_end_a_session)
+{
+	struct hand hand = { 0 };
+	struct kept *kept = NULL;
+	struct rlimit before;
+	unsigned int descriptors = 0;
+	int err;
+
+	come(&hand);
+	serve_anew();
+	int next = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	cr_assert_geq(next, 0);
+	close(next);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	do {
+		struct rlimit few = { (rlim_t)next + descriptors, before.rlim_max };
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		err = kept_find(streaming.serve, hand.token, &kept);
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+		cr_assert(err == 0 || err == -EMFILE, "%d with %u descriptors", err, descriptors);
+	} while (err && descriptors++ < 16);
+	cr_expect_gt(descriptors, 0);
+	kept_close(streaming.serve, kept, false);
+	cr_assert_eq(hand_greet(&hand, wanted, 0), 0);
+	cr_expect_eq(hand.welcome.epoch, 1);
 }
 
 Test(stream_kept, a_file_that_a_living_process_uses_is_waited_for)

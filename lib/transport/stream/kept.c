@@ -119,13 +119,17 @@ static bool is_of_token(const struct kept_page *page, const uint8_t *token)
 	return difference == 0;
 }
 
-/* Whether it is whole, and of this boot. */
-static bool is_sound(const struct kept_page *page)
+/* Whether it is whole, and of this boot. Return: 0; -ESTALE; or why that cannot be told now. */
+static int check_page(const struct kept_page *page)
 {
 	uint8_t boot[BOOT_ID_SIZE];
 
-	return page->session.version == KEPT_VERSION && page->check == check_session(page) &&
-	       statefile_boot_id(boot) == 0 && memcmp(page->session.boot, boot, sizeof(boot)) == 0;
+	if (page->session.version != KEPT_VERSION || page->check != check_session(page))
+		return -ESTALE;
+	int err = statefile_boot_id(boot);
+	if (err)
+		return err == -EMFILE || err == -ENFILE || err == -ENOMEM ? err : -ESTALE;
+	return memcmp(page->session.boot, boot, sizeof(boot)) == 0 ? 0 : -ESTALE;
 }
 
 static int take_up(struct fsb_stream_serve *serve, struct kept *kept, const uint8_t *token)
@@ -144,7 +148,8 @@ static int take_up(struct fsb_stream_serve *serve, struct kept *kept, const uint
 	err = map(kept);
 	if (err)
 		return err == -ENOMEM ? err : -ESTALE;
-	return is_sound(kept->page) && is_of_token(kept->page, token) ? 0 : -ESTALE;
+	err = check_page(kept->page);
+	return err || is_of_token(kept->page, token) ? err : -ESTALE;
 }
 
 int kept_find(struct fsb_stream_serve *serve, const uint8_t *token, struct kept **out)
