@@ -233,6 +233,9 @@ int slot_pipe_send(struct slot_pipe *slot, int fd, const struct fuse_out_header 
 		*slot->taken->head = *header;
 		ssize_t sent = splice(slot->taken->out, NULL, fd, NULL, header->len, 0);
 		err = sent < 0 ? -errno : (size_t)sent == header->len ? 0 : -EIO;
+		/* The device may have failed before it knew whose answer that is; if it did know, this one is nobody's. */
+		if (err && err != -ENOENT && err != -ENODEV && err != -EPERM)
+			(void)send_lost(fd, header);
 	}
 	give(slot, whole && !err);
 	return err;

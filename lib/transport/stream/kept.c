@@ -222,6 +222,17 @@ static bool is_name(const char *name)
 	return strspn(name, "0123456789abcdef") == NAME_DIGITS && !name[NAME_DIGITS];
 }
 
+/* Somebody's own file may have such a name. One that was not filled yet when its process died is empty. */
+static bool is_ours(int fd)
+{
+	struct kept_page page = { 0 };
+
+	if (pread(fd, &page, sizeof(page), 0) < 0)
+		return false;
+	return page.session.version == KEPT_VERSION ? page.check == check_session(&page)
+						     : page.session.version == 0 && page.check == 0;
+}
+
 static void remove_if_old(struct fsb_stream_serve *serve, const char *name)
 {
 	int dir = serve->config.state_dir;
@@ -233,7 +244,7 @@ static void remove_if_old(struct fsb_stream_serve *serve, const char *name)
 	    now.tv_sec - st.st_mtime <= (time_t)kept_retention(serve))
 		return;
 	_cleanup_fd_ int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0 && statefile_claim(fd) == 0)
+	if (fd >= 0 && statefile_claim(fd) == 0 && is_ours(fd))
 		unlinkat(dir, name, 0);
 }
 
