@@ -53,20 +53,20 @@ def evicts(server, name):
     return name == "read4k" and server.configuration.kind != "native"
 
 
-def does(server, name):
+def does(configuration, name):
     """What keeps nothing is only measured where that makes no difference."""
-    return server.configuration.kind != "floor" or name in ratios.NULL_OPERATIONS
+    return configuration.kind != "floor" or name in ratios.NULL_OPERATIONS
 
 
 def measure(settings, report):
     with Fleet(CONFIGURATIONS, settings, report) as fleet:
-        pairs = sum(does(server, name) for server in fleet.servers for name in settings.operations)
+        pairs = sum(does(server.configuration, name) for server in fleet.servers for name in settings.operations)
         report.start_group("operations", settings.rounds * len(settings.threads) * pairs)
         for number in range(settings.rounds):
             for threads in settings.threads:
                 for name in settings.operations:
                     for server in fleet.in_turn(number):
-                        if not does(server, name):
+                        if not does(server.configuration, name):
                             continue
                         measured = client.operation(
                             settings.programs,
