@@ -56,15 +56,16 @@ struct inode {
 	atomic_int fd;
 	uint32_t slot;
 	int32_t handle_type;
-	uint16_t type;    /* S_IFMT of the mode */
-	atomic_bool used; /* since the clock's hand came by */
-	bool pinned; /* the descriptor is the only way to it: no handle, or its last name is gone */
-	bool gone;   /* no longer in the table */
+	uint16_t type; /* S_IFMT of the mode */
+	bool pinned;   /* the descriptor is the only way to it: no handle, or its last name is gone */
+	bool gone;     /* no longer in the table */
+	uint8_t length;
+	/* What changes without the lock lies apart: compilers read several of the above at once. */
+	_Alignas(8) atomic_bool used; /* since the clock's hand came by */
 	/* of a directory: the name that was looked up last was known, so the next one may be too */
 	atomic_bool children_known;
 	/* it was seen with several names: which of them the handle leads by is not told */
 	atomic_bool linked;
-	uint8_t length;
 	unsigned char bytes[]; /* the handle */
 };
 
