@@ -205,25 +205,17 @@ static int reopen_flags(const struct passthrough *pt, const struct handle *handl
 /* The open was judged when it was made: this one is the server's. */
 static int open_again(struct passthrough *pt, const struct handle *handle)
 {
-	_cleanup_inode_ struct inode_use inode = { pt, NULL };
+	_cleanup_inode_ struct inode_use inode = { pt, NULL }, again = { pt, NULL };
 	int flags = reopen_flags(pt, handle);
 
 	if (!handle->inode || S_ISDIR(handle->inode->type) == handle->file)
 		return -ESTALE;
-	int path = inode_use_fd(&inode, handle->inode->nodeid);
-	if (path < 0)
-		return path;
-	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
-	if (err)
-		return err;
-	_cleanup_fd_ int fd = reopen(pt, path, handle->inode->type, flags);
+	_cleanup_fd_ int fd = open_as_server(pt, &inode, handle->inode->nodeid, flags);
 	/* The append-only flag of a file: see open_judged(). Others write where they say, or not at
 	 * all. */
 	if (fd == -EPERM && (handle->flags & O_APPEND))
-		fd = reopen(pt, path, handle->inode->type, flags | O_APPEND);
-	if (fd >= 0 && handle->dir)
-		err = dirstream_begin(pt, handle->dir, fd);
+		fd = open_as_server(pt, &again, handle->inode->nodeid, flags | O_APPEND);
+	int err = fd >= 0 && handle->dir ? dirstream_begin(pt, handle->dir, fd) : 0;
 	return err ? err : fd_steal(&fd);
 }
 

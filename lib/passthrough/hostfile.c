@@ -112,15 +112,8 @@ int file_use_begin(struct passthrough *pt, uint64_t nodeid, uint64_t fh, int fla
 		return err;
 	}
 	struct inode_use inode = { pt, NULL };
-	int path = inode_use_fd(&inode, nodeid);
+	use->fd = use->opened = open_as_server(pt, &inode, nodeid, flags);
 	use->inode = inode.inode;
-	if (path < 0)
-		return path;
-	_cleanup_worn_ struct worn worn = { 0 };
-	int err = credentials_wear(pt, NULL, WEAR_SERVER, &worn);
-	if (err)
-		return err;
-	use->fd = use->opened = reopen(pt, path, use->inode->type, flags);
 	return use->fd < 0 ? use->fd : 0;
 }
 
